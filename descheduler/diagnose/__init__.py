@@ -1,0 +1,60 @@
+"""Snapshot and policy become a problem: who waits and why, who may not move and why, which mover each pod has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from descheduler.diagnose.classes import Sorted
+from descheduler.diagnose.limits import limits
+from descheduler.domain.problem import Problem, Shape, Terms
+from descheduler.domain.resources import PODS, Resources
+from descheduler.domain.snapshot import Snapshot
+from descheduler.policy.policy import Policy
+from descheduler.rules.constraints import CONSTRAINTS
+
+UNLIMITED_WAVES = 64
+
+
+def diagnose(snapshot: Snapshot, policy: Policy, *, lifted: bool = False) -> Problem:
+    """The question this run answers.
+
+    With ``lifted`` the policy's limits, trigger and scope are ignored: it asks what they stand in the way of.
+    """
+    sorted_ = Sorted(snapshot, policy, lifted)
+    spec = policy.spec
+    terms = Terms(
+        objectives=spec.objectives,
+        shapes=tuple(
+            Shape(
+                name=shape.name,
+                weight=shape.weight,
+                requests=shape.requests + Resources({PODS: 1}),
+                node_selector=shape.node_selector,
+                tolerations=shape.tolerated,
+            )
+            for shape in spec.shapes
+        ),
+        limits=() if lifted else limits(policy, sorted_.classes, sorted_.effective, sorted_.nodes),
+        moves_per_placed_pod=None if lifted else spec.limits.moves_per_placed_pod,
+        waves=UNLIMITED_WAVES if lifted or spec.limits.waves is None else spec.limits.waves,
+        cycle_breaks=10**6 if lifted or spec.limits.cycle_breaks is None else spec.limits.cycle_breaks,
+        floor=spec.floor.slots_per_move,
+        reserve=spec.reserve,
+    )
+    problem = Problem(
+        now=snapshot.taken_at,
+        nodes=tuple(sorted_.nodes),
+        pods=tuple(sorted_.pods),
+        classes=tuple(sorted_.classes),
+        budgets=tuple(sorted_.budgets),
+        terms=terms,
+        class_of=tuple(sorted_.class_of),
+        names=tuple(sorted_.names),
+        protected=sorted_.protected,
+        not_ours=sorted_.not_ours,
+        held_back=sorted_.held_back,
+    )
+    return replace(problem, rows=tuple(row for constraint in CONSTRAINTS for row in constraint.rows(problem)))
+
+
+__all__ = ["diagnose"]

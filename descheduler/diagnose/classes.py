@@ -1,0 +1,208 @@
+"""Pods sorted into classes: pods of one workload that no rule, protection or mover tells apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from descheduler.diagnose.surroundings import Surroundings
+from descheduler.diagnose.waiting import held_back, not_ours
+from descheduler.domain.objects import Budget, Cluster, Node, Pod, PodSpec
+from descheduler.domain.plan import Mover, PlanPod
+from descheduler.domain.problem import PodClass
+from descheduler.domain.resources import PODS, Resources
+from descheduler.domain.selectors import Pairs
+from descheduler.domain.snapshot import Snapshot
+from descheduler.policy.overrides import Effective
+from descheduler.policy.policy import Policy
+from descheduler.rules.filters import Verdicts
+from descheduler.rules.movers import movers_for, reserved
+from descheduler.rules.protections import protection
+from descheduler.rules.subject import ProtectionSettings, Subject
+
+ONE_POD = Resources({PODS: 1})
+FOREVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What all pods of a class share."""
+
+    cluster: str
+    namespace: str
+    workload: tuple[str, str] | None
+    spec: PodSpec
+    labels: Pairs
+    priority: int
+    waiting: bool
+    terminating: bool
+    placeable: bool
+    movers: tuple[Mover, ...]
+    budgets: tuple[int, ...]
+    overrides: tuple[int, ...]
+
+
+class Sorted:
+    """A snapshot's nodes and pods as flat lists, with every pod's class and verdicts."""
+
+    def __init__(self, snapshot: Snapshot, policy: Policy, lifted: bool) -> None:
+        self.policy, self.lifted, self.now = policy, lifted, snapshot.taken_at
+        self.nodes: list[Node] = [node for cluster in snapshot.clusters for node in cluster.nodes]
+        self.pods: list[Pod] = []
+        self.names: list[PlanPod] = []
+        self.budgets: list[tuple[str, Budget]] = []
+        self.protected: dict[int, str] = {}
+        self.not_ours: dict[int, str] = {}
+        self.held_back: dict[int, str] = {}
+        self._settings: dict[tuple[int, ...], ProtectionSettings] = {}
+        self._members: dict[_Key, list[int]] = {}
+        self._effective: dict[_Key, Effective] = {}
+        for cluster in snapshot.clusters:
+            self._sort(cluster)
+        self.class_of: list[int] = [0] * len(self.pods)
+        self.classes: list[PodClass] = []
+        self.effective: dict[int, Effective] = {}
+        self._found()
+        self._reach()
+
+    def _sort(self, cluster: Cluster) -> None:
+        around = Surroundings(cluster)
+        first_budget = len(self.budgets)
+        self.budgets += [(cluster.name, budget) for budget in cluster.budgets]
+        for pod in cluster.pods:
+            index = len(self.pods)
+            self.pods.append(pod)
+            top = around.top(pod)
+            self.names.append(
+                PlanPod(cluster=cluster.name, namespace=pod.ref.namespace, name=pod.ref.name, uid=pod.uid, workload=top)
+            )
+            effective = self.policy.for_pod(pod.ref.namespace, dict(pod.labels))
+            subject = self._subject(pod, cluster, around, effective)
+            placeable, movers = (self._waits if pod.waiting else self._stays)(index, subject, cluster, effective)
+            covering = tuple(first_budget + i for i in around.covering(pod)) if movers and not pod.waiting else ()
+            key = _Key(
+                cluster=cluster.name,
+                namespace=pod.ref.namespace,
+                workload=top,
+                spec=pod.spec,
+                labels=pod.labels,
+                priority=pod.priority,
+                waiting=pod.waiting,
+                terminating=pod.terminating,
+                placeable=placeable,
+                movers=movers,
+                budgets=covering,
+                overrides=effective.overrides,
+            )
+            self._members.setdefault(key, []).append(index)
+            self._effective[key] = effective
+
+    def _subject(self, pod: Pod, cluster: Cluster, around: Surroundings, effective: Effective) -> Subject:
+        return Subject(
+            pod=pod,
+            now=self.now,
+            settings=self._protections(effective),
+            in_scope=self.lifted or self.policy.spec.scope.covers(cluster.name, pod.ref.namespace, dict(pod.labels)),
+            node=around.nodes.get(pod.node) if pod.node else None,
+            chain=around.chain(pod),
+            budgets=tuple(cluster.budgets[i] for i in around.covering(pod)),
+            namespace_annotations=around.namespace_annotations(pod),
+            replicas=around.replicas(pod),
+            policy_movers=tuple(effective.movers),
+            cluster_movers=cluster.movers,
+        )
+
+    def _protections(self, effective: Effective) -> ProtectionSettings:
+        if effective.overrides not in self._settings:
+            told = effective.protections
+            self._settings[effective.overrides] = ProtectionSettings(
+                min_pod_age=told.min_pod_age,
+                local_storage=told.local_storage,
+                volumes_allowed=frozenset(told.volumes_allowed),
+                persistent_volumes=told.persistent_volumes,
+                bare_pods=told.bare_pods,
+                jobs=told.jobs,
+                singletons=told.singletons,
+                stateful_sets=told.stateful_sets,
+                closed_budgets=told.closed_budgets,
+                controllers=frozenset(told.controllers),
+            )
+        return self._settings[effective.overrides]
+
+    def _waits(self, index: int, subject: Subject, cluster: Cluster, effective: Effective) -> tuple[bool, tuple[Mover, ...]]:
+        """Whether a waiting pod may be placed, and whether its place can be reserved by a surge."""
+        reason = not_ours(subject.pod)
+        if reason is not None:
+            self.not_ours[index] = reason
+            return False, ()
+        reason = None if self.lifted else held_back(subject.pod, subject.in_scope, effective, cluster, self.now)
+        if reason is not None:
+            self.held_back[index] = reason
+            return False, ()
+        surge = Mover.SURGE in effective.movers and (cluster.movers is None or Mover.SURGE in cluster.movers)
+        return True, (Mover.SURGE,) if surge and reserved(subject) is None else ()
+
+    def _stays(self, index: int, subject: Subject, cluster: Cluster, effective: Effective) -> tuple[bool, tuple[Mover, ...]]:
+        """Which movers a bound pod has; none when it is protected."""
+        reason = protection(subject)
+        if reason is None:
+            movers, reason = movers_for(subject)
+            if movers:
+                return False, movers
+        self.protected[index] = reason
+        return False, ()
+
+    def _found(self) -> None:
+        places = {(node.ref.cluster, node.ref.name): index for index, node in enumerate(self.nodes)}
+        for key, members in self._members.items():
+            if key.waiting:
+                members.sort(key=lambda i: (self.pods[i].waiting_since or FOREVER, self.pods[i].ref))
+            at: dict[int, list[int]] = {}
+            for pod in members:
+                node = places.get((key.cluster, self.pods[pod].node or ""))
+                if node is not None:
+                    at.setdefault(node, []).append(pod)
+                self.class_of[pod] = len(self.classes)
+            self.effective[len(self.classes)] = self._effective[key]
+            self.classes.append(
+                PodClass(
+                    index=len(self.classes),
+                    cluster=key.cluster,
+                    namespace=key.namespace,
+                    spec=key.spec,
+                    requests=key.spec.requests + ONE_POD,
+                    labels=key.labels,
+                    priority=key.priority,
+                    workload=key.workload,
+                    waiting=key.waiting,
+                    terminating=key.terminating,
+                    movers=key.movers,
+                    budgets=key.budgets,
+                    pods=tuple(members),
+                    at={node: tuple(pods) for node, pods in sorted(at.items())},
+                    reach=(),
+                )
+            )
+        self._placeable = [key.placeable for key in self._members]
+
+    def _reach(self) -> None:
+        """Nodes that filters admit and that could hold the pod if every movable pod left."""
+        fixed: list[dict[str, int]] = [{} for _ in self.nodes]
+        for c in self.classes:
+            if not c.movers:
+                for node, pods in c.at.items():
+                    for resource, amount in c.requests.items():
+                        fixed[node][resource] = fixed[node].get(resource, 0) + amount * len(pods)
+        here: dict[str, list[int]] = {}
+        for index, candidate in enumerate(self.nodes):
+            here.setdefault(candidate.ref.cluster, []).append(index)
+        verdicts = Verdicts()
+        for c in self.classes:
+            if (c.waiting and self._placeable[c.index]) or (not c.waiting and c.movers):
+                reach = tuple(n for n in here.get(c.cluster, ()) if self._roomy(c, n, fixed[n]) and verdicts.admits(c.spec, self.nodes[n]))
+                self.classes[c.index] = replace(c, reach=reach)
+
+    def _roomy(self, c: PodClass, node: int, fixed: dict[str, int]) -> bool:
+        room = self.nodes[node].allocatable
+        return all(amount + fixed.get(resource, 0) <= room[resource] for resource, amount in c.requests.items())
+

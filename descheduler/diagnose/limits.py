@@ -1,0 +1,83 @@
+"""The policy's limits as counts over classes. An override's limits are budgets of their own for the pods it matches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from descheduler.domain.objects import Node
+from descheduler.domain.problem import Limit, PodClass
+from descheduler.policy.amounts import Amount
+from descheduler.policy.overrides import Effective
+from descheduler.policy.policy import Policy
+
+OWN = {"per_namespace": "perNamespace", "per_workload": "perWorkload", "per_node": "perNode"}
+"""An override replaces these for the pods it matches."""
+EXTRA = {"per_run": "perRun", "per_cluster": "perCluster"}
+"""These hold for everybody; an override adds a cap for the pods it matches."""
+
+
+@dataclass
+class _Bucket:
+    amount: Amount
+    name: str
+    subject: str
+    nodes: tuple[int, ...] | None
+    group: list[int] = field(default_factory=list)
+    running: int = 0
+    movable: int = 0
+
+
+def limits(policy: Policy, classes: Sequence[PodClass], effective: Mapping[int, Effective], nodes: Sequence[Node]) -> tuple[Limit, ...]:
+    """Every limit that can bind, resolved against the running pods of its scope."""
+    buckets: dict[tuple[str, ...], _Bucket] = {}
+    for pod_class in classes:
+        if pod_class.waiting:
+            continue
+        for key, amount, name, subject, node in _asked(policy, pod_class, effective[pod_class.index], nodes):
+            place = None if node is None else (node,)
+            bucket = buckets.setdefault(key, _Bucket(amount, name, subject, place))
+            count = len(pod_class.pods) if node is None else pod_class.there(node)
+            bucket.running += count
+            if pod_class.movers:
+                bucket.group.append(pod_class.index)
+                bucket.movable += count
+    found = []
+    for bucket in buckets.values():
+        count = bucket.amount.resolve(bucket.running)
+        if bucket.group and count < bucket.movable:
+            limit = Limit(name=bucket.name, subject=bucket.subject, group=tuple(bucket.group), count=count, nodes=bucket.nodes)
+            found.append(limit)
+    return tuple(found)
+
+
+Asked = tuple[tuple[str, ...], Amount, str, str, int | None]
+
+
+def _asked(policy: Policy, c: PodClass, effective: Effective, nodes: Sequence[Node]) -> Iterable[Asked]:
+    """(bucket, amount, limit, subject, node) for each limit that the class's pods count in."""
+    base, workload = policy.spec.limits, "/".join(c.workload) if c.workload else f"pod class {c.index}"
+    subjects: dict[str, str] = {
+        "per_run": "fleet",
+        "per_cluster": c.cluster,
+        "per_namespace": f"{c.cluster}/{c.namespace}",
+        "per_workload": f"{c.cluster}/{c.namespace}/{workload}",
+    }
+    for limit, name in EXTRA.items():
+        amount = getattr(base, limit)
+        if amount is not None:
+            yield (limit, subjects[limit]), amount, name, subjects[limit], None
+        source = effective.source_of(limit)
+        own = getattr(effective.limits, limit)
+        if source is not None and own is not None:
+            subject = f"{subjects[limit]} (overrides[{source}])"
+            yield (limit, subjects[limit], str(source)), own, name, subject, None
+    for limit, name in OWN.items():
+        amount, source = getattr(effective.limits, limit), effective.source_of(limit)
+        if amount is None:
+            continue
+        suffix = "" if source is None else f" (overrides[{source}])"
+        places: Iterable[int | None] = c.at if limit == "per_node" else (None,)
+        for node in places:
+            subject = subjects[limit] if node is None else str(nodes[node].ref)
+            yield (limit, subject, str(source)), amount, name, subject + suffix, node

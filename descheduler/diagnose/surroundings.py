@@ -1,0 +1,82 @@
+"""What surrounds a pod in its cluster: controllers, budgets, siblings, annotations."""
+
+from __future__ import annotations
+
+from descheduler.domain.objects import Budget, Cluster, Node, Pod, Workload
+from descheduler.domain.selectors import Pairs
+from descheduler.rules.movers import DELETION_COST, deletion_cost
+from descheduler.rules.subject import Replicas, annotation
+
+
+class Surroundings:
+    """Look-ups over one cluster, made once."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.nodes: dict[str, Node] = {node.ref.name: node for node in cluster.nodes}
+        self._workloads = {(w.namespace, w.kind, w.name): w for w in cluster.workloads}
+        self._namespaces = {n.name: n.annotations for n in cluster.namespaces}
+        self._budgets: dict[str, list[tuple[int, Budget]]] = {}
+        for index, budget in enumerate(cluster.budgets):
+            self._budgets.setdefault(budget.namespace, []).append((index, budget))
+        self._covering: dict[tuple[str, Pairs], tuple[int, ...]] = {}
+        self._chains: dict[tuple[str, str, str], tuple[Workload, ...]] = {}
+        self._replicas: dict[tuple[str, str, str], Replicas] = {}
+        for pod in cluster.pods:
+            self._count(pod)
+
+    def _count(self, pod: Pod) -> None:
+        if pod.owner is None or pod.owner.kind != "ReplicaSet" or pod.terminating:
+            return
+        key = (pod.ref.namespace, pod.owner.kind, pod.owner.name)
+        was = self._replicas.get(key, Replicas(total=0, ready=0, lowest_cost=2**31))
+        cost = deletion_cost(annotation(pod.annotations, DELETION_COST))
+        ready = was.ready + (pod.node is not None and pod.ready)
+        self._replicas[key] = Replicas(total=was.total + 1, ready=ready, lowest_cost=min(was.lowest_cost, cost))
+
+    def replicas(self, pod: Pod) -> Replicas | None:
+        """The live pods of its ReplicaSet."""
+        return self._replicas.get((pod.ref.namespace, pod.owner.kind, pod.owner.name)) if pod.owner else None
+
+    def chain(self, pod: Pod) -> tuple[Workload, ...]:
+        """The controllers found, nearest first. An owner with another UID is another object."""
+        if pod.owner is None:
+            return ()
+        key = (pod.ref.namespace, pod.owner.kind, pod.owner.name)
+        if key not in self._chains:
+            self._chains[key] = tuple(self._climb(pod))
+        chain = self._chains[key]
+        if chain and chain[0].uid and pod.owner.uid and chain[0].uid != pod.owner.uid:
+            return ()
+        return chain
+
+    def _climb(self, pod: Pod) -> list[Workload]:
+        found: list[Workload] = []
+        owner = pod.owner
+        while owner is not None and len(found) < 8:  # a ring of owners is nonsense, but nonsense occurs
+            workload = self._workloads.get((pod.ref.namespace, owner.kind, owner.name))
+            if workload is None or (found and owner.uid and workload.uid and owner.uid != workload.uid):
+                break
+            found.append(workload)
+            owner = workload.owner
+        return found
+
+    def top(self, pod: Pod) -> tuple[str, str] | None:
+        """(kind, name) of the topmost controller reachable; the pod's own owner when none of it is in the snapshot."""
+        chain = self.chain(pod)
+        if chain:
+            return chain[-1].kind, chain[-1].name
+        return (pod.owner.kind, pod.owner.name) if pod.owner else None
+
+    def covering(self, pod: Pod) -> tuple[int, ...]:
+        """Indices of the cluster's budgets that select the pod."""
+        key = (pod.ref.namespace, pod.labels)
+        if key not in self._covering:
+            labels = dict(pod.labels)
+            self._covering[key] = tuple(
+                i for i, b in self._budgets.get(pod.ref.namespace, ()) if b.selector is not None and b.selector.matches(labels)
+            )
+        return self._covering[key]
+
+    def namespace_annotations(self, pod: Pod) -> Pairs:
+        return self._namespaces.get(pod.ref.namespace, ())

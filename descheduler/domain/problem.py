@@ -1,0 +1,153 @@
+"""The question: which pods may go where, under which joint rules, prepared so that no stage needs the snapshot again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+from descheduler.domain.objects import Budget, Node, Pod, PodSpec
+from descheduler.domain.plan import Mover, PlanPod
+from descheduler.domain.resources import Resources
+from descheduler.domain.rows import Group, Row
+from descheduler.domain.selectors import Pairs, Toleration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodClass:
+    """Pods of one workload that no rule, protection or mover tells apart: the unit of every row."""
+
+    index: int
+    cluster: str
+    namespace: str
+    spec: PodSpec
+    requests: Resources
+    """Effective requests with ``pods`` 1, in base units."""
+    labels: Pairs
+    priority: int
+    workload: tuple[str, str] | None
+    """(kind, name) of the topmost controller."""
+    waiting: bool
+    terminating: bool
+    movers: tuple[Mover, ...]
+    """Running: how its pods may be moved, best first; empty when they may not. Waiting: ``SURGE`` when its place can be reserved."""
+    budgets: tuple[int, ...]
+    """Indices of ``Problem.budgets`` that cover its pods."""
+    pods: tuple[int, ...]
+    """Indices of ``Problem.pods``; waiting ones the longest waiting first."""
+    at: Mapping[int, tuple[int, ...]]
+    """Node index to the pods there, in the snapshot; empty for waiting pods."""
+    reach: tuple[int, ...]
+    """Nodes its pods may be sent to as far as filters tell; empty for pods that are neither placeable nor movable."""
+
+    def there(self, node: int) -> int:
+        """How many of its pods the snapshot shows on the node."""
+        return len(self.at.get(node, ()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """A pod size users care about."""
+
+    name: str
+    weight: float
+    requests: Resources
+    """With ``pods`` 1."""
+    node_selector: Pairs = ()
+    tolerations: tuple[Toleration, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """One limit of the policy, resolved to a count, and the pods it speaks of."""
+
+    name: str
+    subject: str
+    group: Group
+    count: int
+    nodes: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What the policy asks of a plan, resolved to numbers."""
+
+    objectives: tuple[str, ...]
+    shapes: tuple[Shape, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    moves_per_placed_pod: int | None = None
+    waves: int = 8
+    cycle_breaks: int = 0
+    floor: float = 0.0
+    """Weighted slots each move beyond those for waiting pods must bring."""
+    reserve: str = "Contested"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Nodes, pods and classes of a fleet with every rule that a placement must obey.
+
+    Indices are positions in the tuples. ``rows`` is filled by the rules' tables when the problem is made.
+    """
+
+    now: datetime
+    nodes: tuple[Node, ...]
+    pods: tuple[Pod, ...]
+    classes: tuple[PodClass, ...]
+    budgets: tuple[tuple[str, Budget], ...]
+    """(cluster, budget)."""
+    terms: Terms
+    rows: tuple[Row, ...] = ()
+    class_of: tuple[int, ...] = ()
+    """Pod index to class index."""
+    names: tuple[PlanPod, ...] = ()
+    """Pod index to the pod as plan.json names it."""
+    protected: Mapping[int, str] = field(default_factory=dict)
+    """Running pods that may not be moved, and why."""
+    not_ours: Mapping[int, str] = field(default_factory=dict)
+    """Waiting pods that are not ours to place, and why."""
+    held_back: Mapping[int, str] = field(default_factory=dict)
+    """Waiting pods that scope or trigger keep out of this run, and why."""
+
+    @cached_property
+    def waiting(self) -> tuple[int, ...]:
+        """Every waiting pod."""
+        return tuple(i for i, pod in enumerate(self.pods) if pod.waiting)
+
+    @cached_property
+    def placeable(self) -> tuple[PodClass, ...]:
+        """Classes of waiting pods that this run may place."""
+        return tuple(c for c in self.classes if c.waiting and c.reach)
+
+    @cached_property
+    def movable(self) -> tuple[PodClass, ...]:
+        return tuple(c for c in self.classes if not c.waiting and c.movers and c.reach)
+
+    @cached_property
+    def priorities(self) -> tuple[int, ...]:
+        """Distinct priorities of waiting pods that are ours, highest first."""
+        return tuple(sorted({self.pods[i].priority for i in self.waiting if i not in self.not_ours}, reverse=True))
+
+    @cached_property
+    def clusters(self) -> tuple[str, ...]:
+        return tuple(sorted({node.ref.cluster for node in self.nodes}))
+
+    @cached_property
+    def nodes_of(self) -> Mapping[str, tuple[int, ...]]:
+        """Cluster to its nodes."""
+        found: dict[str, list[int]] = {}
+        for index, node in enumerate(self.nodes):
+            found.setdefault(node.ref.cluster, []).append(index)
+        return {cluster: tuple(indices) for cluster, indices in found.items()}
+
+    @cached_property
+    def used(self) -> tuple[Resources, ...]:
+        """What the snapshot's pods ask of each node, ``pods`` included."""
+        totals: list[dict[str, int]] = [{} for _ in self.nodes]
+        for pod_class in self.classes:
+            for node, pods in pod_class.at.items():
+                total = totals[node]
+                for resource, amount in pod_class.requests.items():
+                    total[resource] = total.get(resource, 0) + amount * len(pods)
+        return tuple(Resources(total) for total in totals)

@@ -1,0 +1,90 @@
+"""Rows: the joint rules as frozen values, the one language that every stage of the search speaks.
+
+Groups are indices of ``Problem.classes``, domains are tuples of indices of ``Problem.nodes``. Every row judges what
+arrives: pods that stay are forgiven, so a rule broken in the snapshot never makes a problem infeasible.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Group = tuple[int, ...]
+Domains = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """The pods of a node ask for at most ``limit`` of ``resource`` (base units) as soon as an arrival asks for any."""
+
+    rule: str
+    node: int
+    resource: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtMost:
+    """No pod of ``group`` arrives in a domain that would then hold more than ``limit`` pods of it."""
+
+    rule: str
+    group: Group
+    domains: Domains
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exclude:
+    """No pod of either group arrives in a domain with another pod of the other group."""
+
+    rule: str
+    carriers: Group
+    others: Group
+    domains: Domains
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """A domain that a carrier arrives in holds at most ``max_skew`` pods of ``group`` more than the emptiest one.
+
+    ``guard`` bounds the skew of every state after a wave, whoever moved; ``None`` where nothing in ``group`` can move.
+    """
+
+    rule: str
+    carriers: Group
+    group: Group
+    domains: Domains
+    max_skew: int
+    min_domains: int
+    guard: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveBudget:
+    """At most ``limit`` pods of ``group`` leave, counted ``per`` run or wave, from ``nodes`` only when given."""
+
+    rule: str
+    name: str
+    group: Group
+    limit: int
+    per: str = "run"
+    nodes: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovesPerPlacedPod:
+    """At most ``ratio`` moves for each waiting pod that is placed."""
+
+    rule: str
+    ratio: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeValue:
+    """Each slot of ``shape`` on ``node`` counts ``weight``."""
+
+    shape: int
+    node: int
+    weight: float
+
+
+Row = Capacity | AtMost | Exclude | Spread | MoveBudget | MovesPerPlacedPod

@@ -1,0 +1,97 @@
+"""The corridor: read → diagnose → search → (act) → report. Stages in order, no decision of its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from descheduler import __version__
+from descheduler.diagnose import diagnose
+from descheduler.domain.objects import Cluster, Pod
+from descheduler.domain.plan import Metadata, Plan
+from descheduler.domain.placement import Route
+from descheduler.domain.problem import Problem
+from descheduler.domain.report import Report
+from descheduler.domain.snapshot import Remark, Snapshot, digest
+from descheduler.policy.policy import Policy, policy_digest
+from descheduler.portfolio import Budgeted, search
+from descheduler.portfolio.publish import moved_pods, placed_pods, publish
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a run is to be done, apart from what the policy says."""
+
+    run_id: str
+    created_at: datetime
+    seed: int = 0
+    effort: float | None = None
+    """``None``: the policy's."""
+    time_limit: timedelta | None = None
+    """``None``: the policy's."""
+    workers: int = 1
+    verbose: bool = False
+
+
+def plan(snapshot: Snapshot, policy: Policy, options: Options) -> Report:
+    """Everything up to the proven plan; the world is not touched."""
+    problem = diagnose(snapshot, policy)
+    effort = policy.spec.solver.effort if options.effort is None else options.effort
+    limit = policy.spec.solver.time_limit if options.time_limit is None else options.time_limit
+    budgeted = Budgeted(effort=effort, seed=options.seed, workers=options.workers, seconds=limit.total_seconds())
+    found = search(problem, budgeted)
+    metadata = Metadata(
+        run_id=options.run_id,
+        created_at=options.created_at,
+        snapshot_digest=digest(snapshot),
+        policy_digest=policy_digest(policy),
+        version=__version__,
+        seed=options.seed,
+        effort=effort,
+        reproducible=found.reproducible,
+        clusters=tuple((cluster.name, cluster.uid or None) for cluster in snapshot.clusters),
+    )
+    possible = _possible(snapshot, policy, problem, found.route, budgeted)
+    published = publish(problem, found, metadata, possible, options.verbose)
+    refused = tuple(Remark(cluster="", subject="candidate plan", message=f"refused by our own check: {r}") for r in found.rejected)
+    return _report(snapshot, published, refused)
+
+
+def _report(snapshot: Snapshot, published: Plan, refused: tuple[Remark, ...]) -> Report:
+    opaque = Counter(pod.spec.opaque for pod in snapshot.pods() if pod.spec.opaque)
+    return Report(
+        plan=published,
+        unreadable=snapshot.unreadable,
+        remarks=(*snapshot.remarks, *refused),
+        opaque=tuple(sorted(opaque.items(), key=lambda item: (-item[1], item[0]))),
+        nodes=sum(len(cluster.nodes) for cluster in snapshot.clusters),
+        running=sum(pod.node is not None for pod in snapshot.pods()),
+    )
+
+
+def _possible(snapshot: Snapshot, policy: Policy, problem: Problem, route: Route, budgeted: Budgeted) -> dict[str, str]:
+    """Waiting pods that one pass without limits, trigger and scope places after this plan, and what it takes."""
+    placed = placed_pods(problem, route)
+    if all(i in placed or i in problem.not_ours for i in problem.waiting):
+        return {}
+    after = _after(snapshot, problem, {**placed, **moved_pods(problem, route)})
+    lifted = diagnose(after, policy, lifted=True)
+    free = replace(lifted, terms=replace(lifted.terms, objectives=("PendingPods", "Disruption")))
+    found = search(free, replace(budgeted, effort=budgeted.effort / 2))
+    how = f"a further pass without them makes room with {len(found.route.shifts)} moves in all"
+    return {str(free.pods[i].ref): how for i in placed_pods(free, found.route)}
+
+
+def _after(snapshot: Snapshot, problem: Problem, nodes: dict[int, int]) -> Snapshot:
+    """The fleet when every planned pod is on its node."""
+    where = {problem.pods[i].ref: problem.nodes[n].ref.name for i, n in nodes.items()}
+
+    def there(pod: Pod) -> Pod:
+        node = where.get(pod.ref)
+        return pod if node is None else replace(pod, node=node, phase="Running", ready=True)
+
+    def settled(cluster: Cluster) -> Cluster:
+        return replace(cluster, pods=tuple(there(pod) for pod in cluster.pods))
+
+    return replace(snapshot, clusters=tuple(settled(cluster) for cluster in snapshot.clusters))

@@ -1,0 +1,8 @@
+"""Placement → waves: who must leave before who can come. Returns a route and what it could not order."""
+
+from __future__ import annotations
+
+from descheduler.planner.order import Ordered, order
+from descheduler.planner.trim import helped, trim
+
+__all__ = ["Ordered", "helped", "order", "trim"]

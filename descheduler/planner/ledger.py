@@ -1,0 +1,226 @@
+"""The planner's books: who is on which node in the wave being filled, and whether one more step is lawful in any order.
+
+It walks the problem's rows, not the rules' checks, so that ``verify`` remains an independent witness.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from descheduler.domain.placement import Shift, Spots
+from descheduler.domain.plan import Mover
+from descheduler.domain.problem import Problem
+from descheduler.domain.rows import AtMost, Exclude, Spread
+from descheduler.rules.movers import TECHNIQUES
+
+
+@dataclass(frozen=True, slots=True)
+class _Coming:
+    pod_class: int
+    node: int
+    old: int | None
+
+
+@dataclass(slots=True)
+class _Book:
+    """One joint row with running totals per domain: ``during`` counts leavers, ``after`` does not."""
+
+    row: AtMost | Exclude | Spread
+    domain_of: dict[int, int]
+    sides: tuple[frozenset[int], ...]
+    during: list[list[int]]
+    after: list[list[int]]
+    coming: list[_Coming] = field(default_factory=list)
+
+    def lawful(self) -> bool:
+        return all(self._fits(comer) for comer in self.coming) and self._guarded()
+
+    def _guarded(self) -> bool:
+        if not isinstance(self.row, Spread) or self.row.guard is None or not self.after[0]:
+            return True
+        return max(self.after[0]) - self._least() <= self.row.guard
+
+    def _least(self) -> int:
+        assert isinstance(self.row, Spread)
+        return 0 if len(self.row.domains) < self.row.min_domains else min(self.after[0], default=0)
+
+    def _others(self, side: int, comer: _Coming, domain: int) -> int:
+        """Pods of a side in the comer's domain, apart from itself and an old self that does not count."""
+        if comer.pod_class not in self.sides[side]:
+            return self.during[side][domain]
+        old = comer.old is not None and self.domain_of.get(comer.old) == domain
+        return self.during[side][domain] - 1 - old
+
+    def _fits(self, comer: _Coming) -> bool:
+        domain = self.domain_of.get(comer.node)
+        match self.row:
+            case AtMost():
+                return domain is None or self._others(0, comer, domain) < self.row.limit
+            case Exclude():
+                if domain is None:
+                    return True
+                carries, shunned = (comer.pod_class in side for side in self.sides)
+                return not (carries and self._others(1, comer, domain)) and not (shunned and self._others(0, comer, domain))
+            case Spread():
+                if comer.pod_class not in self.row.carriers:
+                    return True
+                itself = comer.pod_class in self.sides[0]
+                here = 0 if domain is None else self._others(0, comer, domain) + itself
+                return here - self._least() <= self.row.max_skew
+
+
+class Ledger:
+    """The state of one wave at a time; a step that would be unlawful leaves no trace."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.used = [dict(used.items()) for used in problem.used]
+        self.leaving_use: list[dict[str, int]] = [{} for _ in problem.nodes]
+        self.spent: dict[int, int] = defaultdict(int)
+        self.held: list[Shift] = []
+        self._books: list[_Book] = []
+        self._entries: dict[int, list[tuple[_Book, int]]] = defaultdict(list)
+        self._touched: set[int] = set()
+        for row in problem.rows:
+            if isinstance(row, AtMost | Exclude | Spread):
+                self._open_book(row)
+
+    def _open_book(self, row: AtMost | Exclude | Spread) -> None:
+        match row:
+            case Exclude():
+                sides: tuple[frozenset[int], ...] = (frozenset(row.carriers), frozenset(row.others))
+            case _:
+                sides = (frozenset(row.group),)
+        domain_of = {node: index for index, nodes in enumerate(row.domains) for node in nodes}
+        totals = [[0] * len(row.domains) for _ in sides]
+        book = _Book(row, domain_of, sides, totals, [])
+        for side, group in enumerate(sides):
+            for c in sorted(group):
+                for node, pods in self.problem.classes[c].at.items():
+                    if node in domain_of:
+                        totals[side][domain_of[node]] += len(pods)
+        book.after = [list(total) for total in totals]
+        self._books.append(book)
+        everyone = sorted(set().union(*sides, row.carriers if isinstance(row, Spread) else ()))
+        for c in everyone:
+            self._entries[c].append((book, len(self._books) - 1))
+
+    def shift(self, c: int, source: int, target: int, mover: Mover, remaining: Spots) -> bool:
+        """Move a pod within this wave, if that is lawful in any order."""
+        technique = TECHNIQUES[mover]
+        if not self._fits(c, target) or (technique.spends_budget and not self._affordable(c)):
+            return False
+        if not technique.steers and not self._only_there(c, target, remaining):
+            return False
+        self._arrive(c, target, None if technique.keeps_both else source)
+        self._leave(c, source)
+        if self._lawful(c):
+            if technique.spends_budget:
+                self._spend(c, 1)
+            return True
+        self._leave(c, source, -1)
+        self._unarrive(c, target)
+        return False
+
+    def bind(self, c: int, node: int) -> bool:
+        """Give a waiting pod its node in this wave, if that is lawful."""
+        if not self._fits(c, node):
+            return False
+        self._arrive(c, node, None)
+        if self._lawful(c):
+            return True
+        self._unarrive(c, node)
+        return False
+
+    def depart(self, c: int, source: int) -> bool:
+        """Let a pod leave to be held; it arrives in a later wave. Its budgets are spent until then."""
+        if not self._affordable(c):
+            return False
+        self._leave(c, source)
+        if self._lawful(c):
+            self._spend(c, 1)
+            return True
+        self._leave(c, source, -1)
+        return False
+
+    def arrive_held(self, c: int, node: int) -> bool:
+        """A held pod arrives; its budgets are free again after this wave."""
+        return self.bind(c, node)
+
+    def close(self, freed: list[int]) -> None:
+        """End the wave: leavers are gone; ``freed`` are classes of moves that no longer hold their budgets."""
+        for node in sorted(self._touched):
+            used, leaving = self.used[node], self.leaving_use[node]
+            for resource, amount in leaving.items():
+                used[resource] = used.get(resource, 0) - amount
+            self.leaving_use[node] = {}
+        self._touched.clear()
+        for book in self._books:
+            book.during = [list(total) for total in book.after]
+            book.coming.clear()
+        for c in freed:
+            self._spend(c, -1)
+
+    def _fits(self, c: int, node: int) -> bool:
+        room, used = self.problem.nodes[node].allocatable, self.used[node]
+        return all(used.get(resource, 0) + amount <= room[resource] for resource, amount in self.problem.classes[c].requests.items())
+
+    def _affordable(self, c: int) -> bool:
+        covering = self.problem.classes[c].budgets
+        return len(covering) <= 1 and all(self.spent[b] < self.problem.budgets[b][1].allowed for b in covering)
+
+    def _only_there(self, c: int, target: int, remaining: Spots) -> bool:
+        """Whether a successor that nobody steers can fit nowhere else, even if all that is still to leave were gone."""
+        pod_class = self.problem.classes[c]
+        for node in pod_class.reach:
+            if node == target:
+                continue
+            freed: dict[str, int] = dict(self.leaving_use[node])
+            for (leaver, place), count in remaining.items():
+                if place == node:
+                    for resource, amount in self.problem.classes[leaver].requests.items():
+                        freed[resource] = freed.get(resource, 0) + amount * count
+            room, used = self.problem.nodes[node].allocatable, self.used[node]
+            if all(used.get(r, 0) - freed.get(r, 0) + amount <= room[r] for r, amount in pod_class.requests.items()):
+                return False
+        return True
+
+    def _arrive(self, c: int, node: int, old: int | None) -> None:
+        self._add(self.used[node], c, 1)
+        comer = _Coming(c, node, old)
+        for book, _ in self._entries.get(c, ()):
+            book.coming.append(comer)
+            self._tally(book, c, node, 1, 1)
+
+    def _unarrive(self, c: int, node: int) -> None:
+        self._add(self.used[node], c, -1)
+        for book, _ in self._entries.get(c, ()):
+            book.coming.pop()
+            self._tally(book, c, node, -1, -1)
+
+    def _leave(self, c: int, node: int, sign: int = 1) -> None:
+        self._touched.add(node)
+        self._add(self.leaving_use[node], c, sign)
+        for book, _ in self._entries.get(c, ()):
+            self._tally(book, c, node, 0, -sign)
+
+    def _tally(self, book: _Book, c: int, node: int, during: int, after: int) -> None:
+        domain = book.domain_of.get(node)
+        if domain is None:
+            return
+        for side, group in enumerate(book.sides):
+            if c in group:
+                book.during[side][domain] += during
+                book.after[side][domain] += after
+
+    def _lawful(self, c: int) -> bool:
+        return all(book.lawful() for book, _ in self._entries.get(c, ()))
+
+    def _spend(self, c: int, sign: int) -> None:
+        for budget in self.problem.classes[c].budgets:
+            self.spent[budget] += sign
+
+    def _add(self, amounts: dict[str, int], c: int, sign: int) -> None:
+        for resource, amount in self.problem.classes[c].requests.items():
+            amounts[resource] = amounts.get(resource, 0) + sign * amount

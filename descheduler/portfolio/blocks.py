@@ -1,0 +1,118 @@
+"""One model for a small fleet; for a larger one a model per cluster, side by side, then one after another if their moves exceed the limits.
+
+No pod crosses clusters in a standalone fleet, so clusters are coupled by limits alone. A cluster in which nothing waits
+needs no model unless Headroom is worth moves by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from descheduler.domain.placement import Placement
+from descheduler.domain.problem import Problem
+from descheduler.domain.rows import MoveBudget, MovesPerPlacedPod
+from descheduler.solver.solution import LevelResult, Search, Solution
+
+WHOLE = 30_000
+"""Count variables up to which the fleet is one model."""
+
+
+def size(problem: Problem, clusters: frozenset[str]) -> int:
+    """Count variables of the clusters' model."""
+    return sum(len(c.reach) + len(c.at) for c in (*problem.movable, *problem.placeable) if c.cluster in clusters)
+
+
+def concerned(problem: Problem) -> tuple[str, ...]:
+    """Clusters in which a move can be worth anything."""
+    if "Headroom" in problem.terms.objectives[:2]:
+        return problem.clusters
+    return tuple(sorted({c.cluster for c in problem.placeable}))
+
+
+def solve_blocks(problem: Problem, search: Search, workers: int) -> Solution:
+    """Solve the fleet whole or in blocks."""
+    from descheduler.solver.exact import solve  # OR-Tools takes half a second to import
+
+    names = concerned(problem)
+    if size(problem, frozenset(names)) <= WHOLE or len(names) == 1:
+        return solve(problem, replace(search, clusters=frozenset(names)))
+    searches = [replace(search, clusters=frozenset([name])) for name in names]
+    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
+        parts = list(pool.map(lambda one: solve(problem, one), searches))
+    total = _joined(parts)
+    if not _lawful(problem, total.placement):
+        total = _in_turn(problem, searches, parts)
+    return total
+
+
+def _in_turn(problem: Problem, searches: Sequence[Search], parts: Sequence[Solution]) -> Solution:
+    """Blocks one after another, each with what the earlier ones leave of the run's limits; the bounds stay those of free blocks."""
+    from descheduler.solver.exact import solve
+
+    spent = Placement()
+    solved: list[Solution] = []
+    for search in searches:
+        part = solve(problem, replace(search, spent=spent))
+        solved.append(part)
+        spent = _sum([spent, part.placement])
+    free, bound = _joined(solved), _joined(parts)
+    held = {(r.name, r.key): r for r in bound.levels}
+    levels = tuple(
+        replace(r, bound=held[r.name, r.key].bound if r.name == "PendingPods" and _first(bound.levels, r) else None) for r in free.levels
+    )
+    return replace(free, levels=levels)
+
+
+def _first(levels: Sequence[LevelResult], level: LevelResult) -> bool:
+    """Only the first level's bound holds when the blocks did not reach theirs."""
+    return bool(levels) and (levels[0].name, levels[0].key) == (level.name, level.key)
+
+
+def _sum(placements: Sequence[Placement]) -> Placement:
+    departures: dict[tuple[int, int], int] = {}
+    arrivals: dict[tuple[int, int], int] = {}
+    for placement in placements:
+        departures |= placement.departures
+        arrivals |= placement.arrivals
+    return Placement(departures=departures, arrivals=arrivals)
+
+
+def _joined(parts: Sequence[Solution]) -> Solution:
+    """Values add up. Bounds do only as far as every level above is proven: else another division could beat the sum."""
+    merged: dict[tuple[str, int | str], list[LevelResult]] = {}
+    for part in parts:
+        for level in part.levels:
+            merged.setdefault((level.name, level.key), []).append(level)
+    pending = sorted((k for k in merged if k[0] == "PendingPods" and isinstance(k[1], int)), key=lambda k: -int(k[1]))
+    keys = [*pending, *(k for k in merged if k not in pending)]
+    levels: list[LevelResult] = []
+    proven = True
+    for name, key in keys:
+        found = merged[name, key]
+        known = [level.bound for level in found if level.bound is not None]
+        whole = proven and len(known) == len(found)
+        result = LevelResult(name=name, key=key, value=sum(level.value for level in found), bound=sum(known) if whole else None)
+        levels.append(result)
+        proven = proven and (result.optimal or key in ("waiting", "cost"))
+    return Solution(
+        placement=_sum([part.placement for part in parts]),
+        levels=tuple(levels),
+        reproducible=all(part.reproducible for part in parts),
+    )
+
+
+def _lawful(problem: Problem, placement: Placement) -> bool:
+    """Whether limits that span clusters hold for the blocks together."""
+    moves = placement.moves
+    placed = sum(k for (c, _), k in placement.arrivals.items() if problem.classes[c].waiting)
+    for row in problem.rows:
+        if isinstance(row, MoveBudget) and row.per == "run":
+            members = frozenset(row.group)
+            count = sum(k for (c, n), k in placement.departures.items() if c in members and (row.nodes is None or n in row.nodes))
+            if count > row.limit:
+                return False
+        if isinstance(row, MovesPerPlacedPod) and "Headroom" not in problem.terms.objectives[:2] and moves > row.ratio * placed:
+            return False
+    return True

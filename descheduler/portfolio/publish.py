@@ -1,0 +1,213 @@
+"""A realised route becomes a plan: pods get names, every waiting pod its account, every objective its proof."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from descheduler.domain.moment import snapshot_spots
+from descheduler.domain.placement import Bind, Route, Shift
+from descheduler.domain.plan import Category, Level, Metadata, Move, Mover, Placed, Plan, PriorityRow, Protected, Spot, Status, Unplaced
+from descheduler.domain.problem import Problem
+from descheduler.domain.quantity import format_amount
+from descheduler.fragmentation import fragmentation, weighted_slots
+from descheduler.planner import helped
+from descheduler.portfolio import Found
+from descheduler.portfolio.score import residents_after
+from descheduler.reasons import Ever, sentence
+from descheduler.rules.objectives import OBJECTIVES
+from descheduler.solver.solution import LevelResult
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """Which pod each step is about."""
+
+    shifts: tuple[tuple[Shift, int], ...]
+    binds: tuple[tuple[Bind, int], ...]
+
+
+def _named(problem: Problem, route: Route) -> _Named:
+    """Movers take pods in the order of their names; the longest waiting pod of a class gets the earliest place."""
+    here: dict[tuple[int, int], list[int]] = {}
+    shifts = []
+    for s in route.shifts:
+        key = (s.pod_class, s.source)
+        if key not in here:
+            here[key] = sorted(problem.classes[s.pod_class].at[s.source], key=lambda i: problem.pods[i].ref, reverse=True)
+        shifts.append((s, here[key].pop()))
+    queues = {c.index: list(reversed(c.pods)) for c in problem.placeable}
+    binds = [(b, queues[b.pod_class].pop()) for b in sorted(route.binds)]
+    return _Named(tuple(shifts), tuple(binds))
+
+
+def placed_pods(problem: Problem, route: Route) -> dict[int, int]:
+    """Waiting pod to its node."""
+    return {pod: b.target for b, pod in _named(problem, route).binds}
+
+
+def moved_pods(problem: Problem, route: Route) -> dict[int, int]:
+    """Running pod to its new node."""
+    return {pod: s.target for s, pod in _named(problem, route).shifts}
+
+
+def _spot(problem: Problem, node: int) -> Spot:
+    ref = problem.nodes[node].ref
+    return Spot(cluster=ref.cluster, node=ref.name)
+
+
+def _moves(problem: Problem, route: Route, named: _Named) -> tuple[Move, ...]:
+    helps = {s: list(reversed(falls)) for s, falls in helped(problem, route).items()}
+    beneficiaries: dict[Bind, list[int]] = defaultdict(list)
+    for b, pod in named.binds:
+        beneficiaries[b].append(pod)
+    moves = []
+    for number, (s, pod) in enumerate(sorted(named.shifts, key=lambda pair: (pair[0].wave, problem.pods[pair[1]].ref)), start=1):
+        fallen = Counter(helps[s].pop())
+        waiting = [problem.pods[i].ref for b, count in fallen.items() for i in beneficiaries[b][-count:]]
+        requests = problem.classes[s.pod_class].requests
+        amounts = ", ".join(f"{r} {format_amount(r, a)}" for r, a in requests.items() if r != "pods") or "a pod's place"
+        because = f"frees {amounts} on {problem.nodes[s.source].ref.name}"
+        moves.append(
+            Move(
+                id=f"m{number}",
+                wave=s.wave,
+                arrival_wave=s.arrival_wave,
+                cycle_break=s.cycle_break,
+                mover=Mover(s.mover),
+                pod=problem.names[pod],
+                source=_spot(problem, s.source),
+                target=_spot(problem, s.target),
+                because=because if waiting else f"{because}: more room for the policy's shapes",
+                makes_room_for=tuple(str(ref) for ref in sorted(waiting)),
+            )
+        )
+    return tuple(moves)
+
+
+def _placements(problem: Problem, named: _Named) -> tuple[Placed, ...]:
+    steps = sorted(named.binds, key=lambda pair: (pair[0].wave, -problem.pods[pair[1]].priority, problem.pods[pair[1]].ref))
+    return tuple(
+        Placed(wave=b.wave, mover=Mover(b.mover), contested=b.contested, pod=problem.names[pod], target=_spot(problem, b.target))
+        for b, pod in steps
+    )
+
+
+def unplaced(problem: Problem, route: Route, possible: Mapping[str, str]) -> tuple[Unplaced, ...]:
+    """An account of every waiting pod without a place; ``possible`` are those that a pass without limits places, and how."""
+    placed = placed_pods(problem, route)
+    residents, ever = residents_after(problem, route), Ever(problem)
+    obstacles: dict[int, str | None] = {}
+    sentences: dict[int, str] = {}
+    told = []
+    for pod in sorted(problem.waiting, key=lambda i: problem.pods[i].ref):
+        if pod in placed:
+            continue
+        c = problem.classes[problem.class_of[pod]]
+        if pod in problem.not_ours:
+            told.append(Unplaced(pod=problem.names[pod], category=Category.NOT_OURS, reason=problem.not_ours[pod]))
+            continue
+        if c.index not in obstacles:
+            obstacles[c.index] = ever.obstacle(c)
+            sentences[c.index] = sentence(problem, c, residents)
+        obstacle = obstacles[c.index]
+        ref = str(problem.pods[pod].ref)
+        if obstacle is not None:
+            told.append(Unplaced(pod=problem.names[pod], category=Category.NEVER, reason=obstacle))
+        elif ref in possible:
+            reason = problem.held_back.get(pod) or f"the policy's limits; {possible[ref]}"
+            told.append(Unplaced(pod=problem.names[pod], category=Category.LIMITS, reason=reason))
+        else:
+            told.append(Unplaced(pod=problem.names[pod], category=Category.ROOM, reason=sentences[c.index]))
+    return tuple(told)
+
+
+def _rows(problem: Problem, found: Found) -> tuple[PriorityRow, ...]:
+    ours = Counter(problem.pods[i].priority for i in problem.waiting if i not in problem.not_ours)
+    placed = Counter(problem.classes[b.pod_class].priority for b in found.route.binds)
+    bounds = {level.key: level.bound for level in found.levels if level.name == "PendingPods"}
+    open_ = {c.priority for c in problem.placeable}
+    rows = []
+    for priority in problem.priorities:
+        bound = bounds.get(priority) if priority in open_ else 0.0
+        rows.append(
+            PriorityRow(
+                priority=priority,
+                pending_before=ours[priority],
+                placed=placed[priority],
+                bound=None if bound is None else min(int(bound), ours[priority]),
+            )
+        )
+    return tuple(rows)
+
+
+def _level(name: str, value: float, bound: float | None) -> Level:
+    if bound is None:
+        return Level(name=name, value=value, bound=None, status=Status.NO_BOUND)
+    optimal = abs(value - bound) < 1e-6
+    return Level(name=name, value=value, bound=bound, status=Status.OPTIMAL if optimal else Status.FEASIBLE)
+
+
+def _objectives(problem: Problem, found: Found, rows: Iterable[PriorityRow], slots: float) -> tuple[Level, ...]:
+    levels: list[Level] = []
+    told = list(rows)
+    bounds = {(level.name, level.key): level for level in found.levels}
+    moves = len(found.route.shifts)
+    for name in problem.terms.objectives:
+        if name == "PendingPods":
+            known = [row.bound for row in told if row.bound is not None]
+            whole = float(sum(known)) if len(known) == len(told) else None
+            levels.append(_level(name, float(sum(row.placed for row in told)), whole))
+        elif name == "Disruption":
+            level = bounds.get((name, "moves"))
+            levels.append(_level(name, float(moves), _bound(level, 0.0 if not moves else None)))
+        elif name == "Headroom":
+            level = bounds.get((name, "slots"))
+            needed = _needed(problem, found)
+            value = round(slots - problem.terms.floor * max(0, moves - needed), 6)
+            levels.append(_level(name, value, value if not found.levels else _headroom_bound(problem, found, bounds)))
+        else:
+            assert name in OBJECTIVES
+            levels.append(Level(name=name, value=None, bound=None, status=Status.SKIPPED))
+    return tuple(levels)
+
+
+def _bound(level: LevelResult | None, absent: float | None) -> float | None:
+    return absent if level is None else level.bound
+
+
+def _headroom_bound(problem: Problem, found: Found, bounds: Mapping[tuple[str, int | str], LevelResult]) -> float | None:
+    """The proof speaks of plans with as many moves as the search had; a realised plan with others has none."""
+    level, moves = bounds.get(("Headroom", "slots")), bounds.get(("Disruption", "moves"))
+    if "Headroom" not in problem.terms.objectives[:2] and (moves is None or round(moves.value) != len(found.route.shifts)):
+        return None
+    return _bound(level, None)
+
+
+def _needed(problem: Problem, found: Found) -> int:
+    """Moves made for waiting pods; all of them unless Headroom is worth moves by itself."""
+    if "Headroom" not in problem.terms.objectives[:2]:
+        return len(found.route.shifts)
+    return sum(any(falls) for fallen in helped(problem, found.route).values() for falls in fallen)
+
+
+def publish(problem: Problem, found: Found, metadata: Metadata, possible: Mapping[str, str], verbose: bool) -> Plan:
+    """The plan as DESIGN.md section 4 defines it."""
+    named = _named(problem, found.route)
+    rows = _rows(problem, found)
+    before = fragmentation(problem, snapshot_spots(problem))
+    after = fragmentation(problem, residents_after(problem, found.route))
+    protected = tuple(Protected(pod=problem.names[i], reason=problem.protected[i]) for i in sorted(problem.protected, key=lambda i: problem.pods[i].ref))
+    return Plan(
+        metadata=metadata,
+        pending_before=sum(i not in problem.not_ours for i in problem.waiting),
+        objectives=_objectives(problem, found, rows, weighted_slots(problem, after)),
+        by_priority=rows,
+        moves=_moves(problem, found.route, named),
+        placements=_placements(problem, named),
+        unplaced=unplaced(problem, found.route, possible),
+        protected=protected if verbose else None,
+        before=before,
+        after=after,
+    )

@@ -1,0 +1,40 @@
+"""Joint constraints, each told twice in its file: ``rows`` for the search, ``violations`` for the judge.
+
+To add one: its module (``NAME``, ``rows``, ``violations``) and its line in ``CONSTRAINTS``. The property tests, the
+solver, the planner and the judge find it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from descheduler.domain.moment import Moment, Violation
+from descheduler.domain.problem import Problem
+from descheduler.domain.rows import Row
+from descheduler.rules.constraints import (
+    disruption_budget,
+    inter_pod_affinity,
+    move_limits,
+    node_resources_fit,
+    pod_topology_spread,
+)
+
+
+class Constraint(Protocol):
+    """What a constraint's module offers."""
+
+    NAME: str
+
+    def rows(self, problem: Problem) -> Iterator[Row]: ...
+
+    def violations(self, problem: Problem, moment: Moment) -> Iterator[Violation]: ...
+
+
+CONSTRAINTS: tuple[Constraint, ...] = (
+    node_resources_fit,
+    inter_pod_affinity,
+    pod_topology_spread,
+    disruption_budget,
+    move_limits,
+)

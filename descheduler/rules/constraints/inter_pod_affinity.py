@@ -1,0 +1,94 @@
+"""Required anti-affinity, both ways: no pod comes where a pod it shuns is, nor where a pod is that shuns it.
+
+kube-scheduler's InterPodAffinity (``interpodaffinity/filtering.go``), kubernetes.md 3.7: a node without the topology
+key passes; terminating pods count; the arriving pod itself does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+
+from descheduler.domain.moment import Arrival, Moment, Violation
+from descheduler.domain.problem import PodClass, Problem
+from descheduler.domain.rows import AtMost, Exclude
+from descheduler.domain.selectors import PodTerm
+from descheduler.rules.constraints.topology import domains_by
+
+NAME = "InterPodAffinity"
+
+
+def _carriers(problem: Problem) -> dict[tuple[str, PodTerm], list[int]]:
+    found: dict[tuple[str, PodTerm], list[int]] = {}
+    for pod_class in problem.classes:
+        for term in pod_class.spec.anti_affinity:
+            found.setdefault((pod_class.cluster, term), []).append(pod_class.index)
+    return found
+
+
+def rows(problem: Problem) -> Iterator[AtMost | Exclude]:
+    members: dict[str, list[PodClass]] = {}
+    for pod_class in problem.classes:
+        members.setdefault(pod_class.cluster, []).append(pod_class)
+    for (cluster, term), carriers in _carriers(problem).items():
+        others = [c.index for c in members[cluster] if term.matches(c.namespace, dict(c.labels))]
+        if not others or not any(problem.classes[i].reach for i in {*carriers, *others}):
+            continue
+        domains = tuple(domains_by(problem, cluster, term.topology_key).values())
+        if carriers == others:
+            yield AtMost(rule=NAME, group=tuple(carriers), domains=domains, limit=1)
+        else:
+            yield Exclude(rule=NAME, carriers=tuple(carriers), others=tuple(others), domains=domains)
+
+
+@lru_cache(maxsize=65536)
+def _matches(term: PodTerm, namespace: str, labels: tuple[tuple[str, str], ...]) -> bool:
+    return term.matches(namespace, dict(labels))
+
+
+def _shuns(problem: Problem, one: PodClass, other: PodClass, here: Mapping[str, str], there: Mapping[str, str]) -> str | None:
+    """The topology key by which ``one`` (on a node labelled ``here``) forbids ``other`` (on ``there``)."""
+    for term in one.spec.anti_affinity:
+        key = term.topology_key
+        if key in here and here[key] == there.get(key) and _matches(term, other.namespace, other.labels):
+            return key
+    return None
+
+
+def violations(problem: Problem, moment: Moment) -> Iterator[Violation]:
+    if not moment.arrivals:
+        return
+    present: dict[str, list[tuple[int, int, int]]] = {}
+    for (pod_class, node), count in moment.during().items():
+        if count:
+            present.setdefault(problem.nodes[node].ref.cluster, []).append((pod_class, node, count))
+    labels: dict[int, dict[str, str]] = {}
+    for arrival in moment.arrivals:
+        yield from _against(problem, arrival, present[problem.nodes[arrival.node].ref.cluster], labels)
+
+
+def _against(
+    problem: Problem, arrival: Arrival, present: list[tuple[int, int, int]], labels: dict[int, dict[str, str]]
+) -> Iterator[Violation]:
+    def of(node: int) -> dict[str, str]:
+        if node not in labels:
+            labels[node] = dict(problem.nodes[node].labels)
+        return labels[node]
+
+    comer = problem.classes[arrival.pod_class]
+    for index, node, count in present:
+        itself = (index, node) == (arrival.pod_class, arrival.node)
+        old_self = index == arrival.pod_class and node == arrival.old
+        if count - itself - old_self <= 0:
+            continue
+        other = problem.classes[index]
+        if not (comer.spec.anti_affinity or other.spec.anti_affinity):
+            continue
+        key = _shuns(problem, comer, other, of(arrival.node), of(node)) or _shuns(problem, other, comer, of(node), of(arrival.node))
+        if key is not None:
+            fact = f"{comer.namespace}/{_name(comer)} and {other.namespace}/{_name(other)} exclude each other by {key}"
+            yield Violation(NAME, str(problem.nodes[arrival.node].ref), fact)
+
+
+def _name(pod_class: PodClass) -> str:
+    return pod_class.workload[1] if pod_class.workload else "a pod"

@@ -1,0 +1,135 @@
+"""Hard topology spread: an arrival may not make its domain hold more than ``maxSkew`` over the emptiest one.
+
+kube-scheduler's PodTopologySpread (``podtopologyspread/filtering.go``), kubernetes.md 3.9: domains are made of nodes
+that carry every key of the pod's hard constraints and pass its inclusion policies; only pods of the same namespace
+that are not terminating count. Beyond kube-scheduler, no wave may leave a skew that is worse than both ``maxSkew``
+and the snapshot's where a pod that can move matches (DESIGN.md section 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from descheduler.domain.moment import Moment, Violation
+from descheduler.domain.objects import Node, PodSpec
+from descheduler.domain.problem import PodClass, Problem
+from descheduler.domain.rows import Domains, Spread
+from descheduler.domain.selectors import SpreadConstraint
+from descheduler.rules.constraints.topology import domains_by
+from descheduler.rules.filters import NODE_AFFINITY, TAINT_TOLERATION
+
+NAME = "PodTopologySpread"
+
+
+def eligible(spec: PodSpec, constraint: SpreadConstraint, node: Node) -> bool:
+    """Whether the node's domain takes part: all keys, ``nodeAffinityPolicy``, ``nodeTaintsPolicy``."""
+    keys = {key for key, _ in node.labels}
+    if not all(c.topology_key in keys for c in spec.spread):
+        return False
+    if constraint.honor_affinity and NODE_AFFINITY.check(spec, node) is not None:
+        return False
+    return not (constraint.honor_taints and TAINT_TOLERATION.check(spec, node) is not None)
+
+
+def _counted(problem: Problem, cluster: str, namespace: str, constraint: SpreadConstraint) -> tuple[int, ...]:
+    if constraint.selector is None or not (constraint.selector.labels or constraint.selector.expressions):
+        return ()  # kube-scheduler counts nothing for an absent and for an empty selector
+    return tuple(
+        c.index
+        for c in problem.classes
+        if c.cluster == cluster
+        and c.namespace == namespace
+        and not c.terminating
+        and constraint.selector.matches(dict(c.labels))
+    )
+
+
+def skew(counts: Mapping[tuple[int, int], int], group: tuple[int, ...], domains: Domains, min_domains: int) -> int:
+    """The fullest domain minus the emptiest; the emptiest counts 0 while there are fewer than ``min_domains``."""
+    totals = [sum(counts.get((c, node), 0) for c in group for node in nodes) for nodes in domains]
+    if not totals:
+        return 0
+    return max(totals) - (0 if len(domains) < min_domains else min(totals))
+
+
+def rows(problem: Problem) -> Iterator[Spread]:
+    carriers: dict[tuple[str, str, PodSpec, SpreadConstraint], list[PodClass]] = {}
+    for pod_class in problem.classes:
+        for constraint in pod_class.spec.spread:
+            carriers.setdefault((pod_class.cluster, pod_class.namespace, pod_class.spec, constraint), []).append(pod_class)
+    snapshot = {(c.index, node): len(pods) for c in problem.classes for node, pods in c.at.items()}
+    for (cluster, namespace, spec, constraint), classes in carriers.items():
+        group = _counted(problem, cluster, namespace, constraint)
+        if not any(problem.classes[i].reach for i in group) and not any(c.reach for c in classes):
+            continue
+        nodes = problem.nodes
+        domains = tuple(
+            domains_by(
+                problem, cluster, constraint.topology_key, lambda n, s=spec, c=constraint: eligible(s, c, nodes[n])  # type: ignore[misc]
+            ).values()
+        )
+        movable = any(problem.classes[i].movers and problem.classes[i].reach for i in (*group, *(c.index for c in classes)))
+        guard = max(constraint.max_skew, skew(snapshot, group, domains, constraint.min_domains)) if movable else None
+        yield Spread(
+            rule=NAME,
+            carriers=tuple(c.index for c in classes),
+            group=group,
+            domains=domains,
+            max_skew=constraint.max_skew,
+            min_domains=constraint.min_domains,
+            guard=guard,
+        )
+
+
+def violations(problem: Problem, moment: Moment) -> Iterator[Violation]:
+    if moment.run is not None or not (moment.arrivals or moment.leaving):
+        return
+    during, after = moment.during(), moment.after()
+    snapshot = {(c.index, node): len(pods) for c in problem.classes for node, pods in c.at.items()}
+    touched = {(problem.classes[a.pod_class].cluster, problem.classes[a.pod_class].namespace) for a in moment.arrivals}
+    touched |= {(problem.classes[c].cluster, problem.classes[c].namespace) for c, _ in moment.leaving}
+    told: set[tuple[str, str, PodSpec, SpreadConstraint]] = set()
+    for carrier in problem.classes:
+        if (carrier.cluster, carrier.namespace) not in touched:
+            continue
+        for constraint in carrier.spec.spread:
+            key = (carrier.cluster, carrier.namespace, carrier.spec, constraint)
+            first = key not in told
+            told.add(key)
+            yield from _judge(problem, moment, carrier, constraint, (snapshot, during, after), first)
+
+
+def _judge(
+    problem: Problem,
+    moment: Moment,
+    carrier: PodClass,
+    constraint: SpreadConstraint,
+    states: tuple[Mapping[tuple[int, int], int], Mapping[tuple[int, int], int], Mapping[tuple[int, int], int]],
+    first: bool,
+) -> Iterator[Violation]:
+    comers = [a for a in moment.arrivals if a.pod_class == carrier.index]
+    if not comers and not first:
+        return
+    snapshot, during, after = states
+    group = _counted(problem, carrier.cluster, carrier.namespace, constraint)
+    domains = domains_by(
+        problem, carrier.cluster, constraint.topology_key, lambda n: eligible(carrier.spec, constraint, problem.nodes[n])
+    )
+    if first and any(problem.classes[i].movers and problem.classes[i].reach for i in (*group, carrier.index)):
+        allowed = max(constraint.max_skew, skew(snapshot, group, tuple(domains.values()), constraint.min_domains))
+        worst = skew(after, group, tuple(domains.values()), constraint.min_domains)
+        if worst > allowed:
+            yield Violation(NAME, f"{carrier.cluster}/{carrier.namespace}", f"{constraint.topology_key} skew {worst} > {allowed}")
+    for arrival in comers:
+        value = dict(problem.nodes[arrival.node].labels).get(constraint.topology_key)
+        node = problem.nodes[arrival.node].ref
+        if value is None:
+            yield Violation(NAME, str(node), f"no label {constraint.topology_key}")
+            continue
+        own = sum(arrival.pod_class in group and arrival.old in nodes for v, nodes in domains.items() if v == value)
+        here = sum(during.get((c, n), 0) for c in group for n in domains.get(value, ())) - own
+        least = 0
+        if len(domains) >= constraint.min_domains:
+            least = min((sum(after.get((c, n), 0) for c in group for n in nodes) for nodes in domains.values()), default=0)
+        if here - least > constraint.max_skew:
+            yield Violation(NAME, str(node), f"{constraint.topology_key} {here} - {least} > maxSkew {constraint.max_skew}")

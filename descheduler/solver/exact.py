@@ -1,0 +1,164 @@
+"""CP-SAT on the whole model, level by level: exact where the fleet is small, anytime where it is not.
+
+One worker, a fixed seed and limits in deterministic time, so that equal searches end alike on any number of cores.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from ortools.sat.python import cp_model
+
+from descheduler.domain.placement import Placement
+from descheduler.domain.problem import Problem
+from descheduler.errors import InternalError
+from descheduler.solver.levels import LEVELS, Level, headroom, waiting
+from descheduler.solver.model import Model
+from descheduler.solver.solution import LevelResult, Search, Solution
+
+DETERMINISTIC_SECONDS = {"PendingPods": 24.0, "Disruption": 12.0, "Headroom": 6.0}
+"""CP-SAT's counted effort for one level at effort 1."""
+TIE_BREAK_SECONDS = 3.0
+
+
+class _Ladder:
+    """Solves one level after another on one model and keeps the best assignment as the next hint."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.search = model.search
+        self.started = time.monotonic()
+        self.values: list[int] | None = None
+        self.results: list[LevelResult] = []
+        self.reproducible = True
+        self.reached = {(name, key): value for name, key, value in model.search.reached}
+
+    def _solver(self, level: Level, tie_break: bool) -> cp_model.CpSolver:
+        solver = cp_model.CpSolver()
+        solver.parameters.num_workers = 1
+        solver.parameters.random_seed = self.search.seed
+        allowed = TIE_BREAK_SECONDS if tie_break else DETERMINISTIC_SECONDS[level.name]
+        solver.parameters.max_deterministic_time = allowed * self.search.effort
+        if self.search.deadline is not None:
+            solver.parameters.max_time_in_seconds = max(0.01, self.search.deadline - (time.monotonic() - self.started))
+        return solver
+
+    def climb(self, level: Level, tie_break: bool = False, keep: bool = True) -> LevelResult:
+        """Make the level's goal as good as can be found and (unless ``keep`` is false) hold it from now on."""
+        cp = self.model.cp
+        self._hint()
+        if level.goal.fixed:
+            result = LevelResult(name=level.name, key=level.key, value=level.goal.constant / level.scale, bound=level.goal.constant / level.scale)
+            self.results.append(result)
+            return result
+        (cp.maximize if level.sign > 0 else cp.minimize)(level.goal.expression())
+        solver = self._solver(level, tie_break)
+        status = solver.solve(cp)
+        if status == cp_model.MODEL_INVALID:
+            raise InternalError(f"level {level.name} {level.key}: {cp.validate()}")
+        if status == cp_model.INFEASIBLE:
+            raise InternalError(f"level {level.name} {level.key}: the model does not even allow the plan that was found before")
+        if self.search.deadline is not None and status != cp_model.OPTIMAL:
+            self.reproducible &= time.monotonic() - self.started < self.search.deadline
+        found = status in (cp_model.OPTIMAL, cp_model.FEASIBLE)
+        if found:
+            self.values = list(solver.response_proto.solution)
+        value = round(solver.objective_value) if found else self._value(level)
+        bound = level.rounded(solver.best_objective_bound) if abs(solver.best_objective_bound) < 1e15 else None
+        result = LevelResult(name=level.name, key=level.key, value=value / level.scale, bound=bound)
+        self.results.append(result)
+        if keep:
+            hold = round(self.reached.get((level.name, level.key), result.value) * level.scale)
+            cp.add(level.goal.expression() >= hold if level.sign > 0 else level.goal.expression() <= hold)
+        return result
+
+    def _value(self, level: Level) -> int:
+        known = self.values or []
+        return level.goal.constant + sum(f * (known[i] if i < len(known) else 0) for i, f in level.goal.factors.items())
+
+    def _hint(self) -> None:
+        """The last assignment, or the plan that does nothing."""
+        cp = self.model.cp
+        cp.clear_hints()  # type: ignore[no-untyped-call]  # OR-Tools ships no type for it
+        known = self.values or []
+        for index in range(len(cp.proto.variables)):
+            variable = cp.get_int_var_from_proto_index(index)
+            cp.add_hint(variable, known[index] if index < len(known) else 0)
+
+
+def solve(problem: Problem, search: Search) -> Solution:
+    """The best placement found, in the policy's order of objectives, with a bound for every level.
+
+    Raises:
+        InternalError: the model is invalid or contradicts itself; nothing was decided.
+    """
+    ladder = _Ladder(Model(problem, search))
+    objectives = problem.terms.objectives
+    before_disruption = objectives[: objectives.index("Disruption")] if "Disruption" in objectives else objectives
+    for name in objectives:
+        if name == "Headroom" and name in before_disruption:
+            ladder = _headroom_second(problem, search, ladder)
+        elif name == "Headroom":
+            _climb_all(ladder, headroom(ladder.model, None))
+        elif name in LEVELS:
+            _climb_all(ladder, LEVELS[name](ladder.model))
+            if name == "Disruption":
+                _climb_all(ladder, waiting(ladder.model), tie_break=True)
+    return _solution(ladder)
+
+
+def _climb_all(ladder: _Ladder, levels: Iterable[Level], tie_break: bool = False) -> None:
+    for level in levels:
+        ladder.climb(level, tie_break or level.key == "cost")
+
+
+def _headroom_second(problem: Problem, search: Search, first: _Ladder) -> _Ladder:
+    """Find the moves that the waiting pods need, then spend more of them on slots, in a model without the ratio row."""
+    needed = first.climb(next(iter(LEVELS["Disruption"](first.model))), keep=False)
+    first.results.pop()
+    second = _Ladder(Model(problem, search, ratio=False))
+    second.started, second.results, second.reproducible = first.started, first.results, first.reproducible
+    second.values = (first.values or [])[: len(second.model.cp.proto.variables)]
+    for level in LEVELS["PendingPods"](second.model):
+        value = next(r.value for r in first.results if (r.name, r.key) == (level.name, level.key))
+        if not level.goal.fixed:
+            second.model.cp.add(level.goal.expression() >= round(value))
+    _climb_all(second, headroom(second.model, round(needed.value)))
+    return second
+
+
+def _solution(ladder: _Ladder) -> Solution:
+    """Counts per wave, and in all; a class that leaves and comes back to one node has not moved."""
+    values = ladder.values or [0] * len(ladder.model.cp.proto.variables)
+    timed: dict[int, Placement] = {}
+    for state in ladder.model.states:
+        leaving = {(c, n): k for (c, n, w), v in ladder.model.departures.items() if w == state.wave and (k := values[v.index])}
+        coming = {(c, n): k for (c, n, w), v in ladder.model.arrivals.items() if w == state.wave and (k := values[v.index])}
+        timed[state.wave + 1] = _netted(leaving, coming)
+    total = _total(timed.values())
+    return Solution(
+        placement=total,
+        levels=tuple(ladder.results),
+        reproducible=ladder.reproducible,
+        timed=timed if ladder.search.waves else {},
+    )
+
+
+def _netted(leaving: dict[tuple[int, int], int], coming: dict[tuple[int, int], int]) -> Placement:
+    both = {key: min(leaving[key], coming[key]) for key in leaving.keys() & coming.keys()}
+    return Placement(
+        departures={key: rest for key, k in leaving.items() if (rest := k - both.get(key, 0))},
+        arrivals={key: rest for key, k in coming.items() if (rest := k - both.get(key, 0))},
+    )
+
+
+def _total(parts: Iterable[Placement]) -> Placement:
+    leaving: dict[tuple[int, int], int] = {}
+    coming: dict[tuple[int, int], int] = {}
+    for part in parts:
+        for key, count in part.departures.items():
+            leaving[key] = leaving.get(key, 0) + count
+        for key, count in part.arrivals.items():
+            coming[key] = coming.get(key, 0) + count
+    return _netted(leaving, coming)

@@ -1,0 +1,112 @@
+"""Levels: the strict order of a policy's objectives, each solved while all higher ones keep their value (DESIGN.md 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import ceil, floor
+
+from descheduler.domain.placement import Placement
+from descheduler.domain.problem import PodClass
+from descheduler.rules.movers import TECHNIQUES
+from descheduler.rules.objectives.headroom import node_values, slots
+from descheduler.solver.model import Model
+from descheduler.solver.states import Linear, summed
+
+SCALE = 1000
+"""Weights of shapes and the floor are counted in thousandths."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One thing to make as large as can be; ``sign`` -1 for what shall be small, ``scale`` turns it back into its unit."""
+
+    name: str
+    key: int | str
+    goal: Linear
+    sign: int = 1
+    scale: int = 1
+
+    def rounded(self, bound: float) -> float:
+        """The bound of an integer quantity, rounded to the next integer that the proof allows."""
+        tight = floor(bound + 1e-6) if self.sign > 0 else ceil(bound - 1e-6)
+        return tight / self.scale
+
+
+def pending_pods(model: Model) -> Iterator[Level]:
+    """Distinct priorities in sequence, the highest first."""
+    for priority in sorted({c.priority for c in model.placeable}, reverse=True):
+        goal = summed(model.placed[c.index] for c in model.placeable if c.priority == priority)
+        yield Level("PendingPods", priority, goal)
+
+
+def disruption(model: Model) -> Iterator[Level]:
+    """Fewest moves, then the cheapest; then, at the same price, the longest waiting first."""
+    yield Level("Disruption", "moves", model.moves(), -1)
+    cost = Linear()
+    for c in model.problem.movable:
+        cost.include(model.moves((c.index,)), TECHNIQUES[c.movers[0]].cost)
+    yield Level("Disruption", "cost", cost, -1)
+
+
+def waiting(model: Model) -> Iterator[Level]:
+    """Seconds waited by the pods that are placed; within a class the longest waiting go first."""
+    goal = Linear()
+    for c in model.placeable:
+        seconds = [_seconds(model, c, pod) for pod in c.pods]
+        if len(seconds) == 1:
+            goal.include(model.placed[c.index], seconds[0])
+            continue
+        taken = [model.cp.new_bool_var("") for _ in seconds]
+        for older, younger in zip(taken, taken[1:], strict=False):
+            model.cp.add(older >= younger)
+        model.cp.add(sum(taken) == model.placed[c.index].expression())
+        for literal, waited in zip(taken, seconds, strict=True):
+            goal.add(literal, waited)
+    yield Level("PendingPods", "waiting", goal)
+
+
+def _seconds(model: Model, c: PodClass, pod: int) -> int:
+    since = model.problem.pods[pod].waiting_since
+    return 0 if since is None else max(0, min(10**7, int((model.problem.now - since).total_seconds())))
+
+
+def headroom(model: Model, needed: int | None) -> Iterator[Level]:
+    """Weighted slots; less the floor for each move beyond those ``needed`` for waiting pods, when moves are still open."""
+    problem, state = model.problem, model.states[-1]
+    goal = Linear()
+    for row in node_values(problem):
+        shape, node = problem.terms.shapes[row.shape], row.node
+        free = {r: problem.nodes[node].allocatable[r] - problem.used[node][r] for r in shape.requests}
+        classes = sorted(model._present.get(node, ()))
+        weight = round(row.weight * SCALE)
+        if not classes:
+            goal.constant += weight * slots(shape, free)
+            continue
+        most = slots(shape, problem.nodes[node].allocatable)
+        count = model.cp.new_int_var(0, most, f"z{row.shape}_{node}")
+        for resource, amount in shape.requests.items():
+            used = Linear()
+            for c in classes:
+                change = state.count(0, model.departures, model.arrivals, (c, node), True)
+                used.include(change, problem.classes[c].requests[resource])
+            used.add(count, amount)
+            constraint = used.at_most(model.cp, free[resource])
+            if free[resource] < 0 and constraint is not None:
+                some = model.cp.new_bool_var("")
+                model.cp.add(count <= most * some)
+                constraint.only_enforce_if(some)
+        goal.add(count, weight)
+    if needed is not None and problem.terms.floor:
+        extra = model.cp.new_int_var(0, 10**6, "extra")
+        model.cp.add(model.moves().expression() - needed <= extra)
+        goal.add(extra, -round(problem.terms.floor * SCALE))
+    yield Level("Headroom", "slots", goal, 1, SCALE)
+
+
+LEVELS: dict[str, Callable[[Model], Iterator[Level]]] = {"PendingPods": pending_pods, "Disruption": disruption}
+
+
+def empty(model: Model) -> Placement:
+    """The plan that does nothing: always lawful, the first incumbent."""
+    return Placement()

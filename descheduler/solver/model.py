@@ -1,0 +1,199 @@
+"""A problem as a CP-SAT model on replica-class integers (solver.md 3b): how many pods of a class leave and come to each node.
+
+Rows are imposed on states. The end-state model has one; the model with waves has one per wave, in which leavers still
+count (DESIGN.md section 4), so whatever it finds can be carried out in that order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import gcd
+
+from ortools.sat.python import cp_model
+
+from descheduler.domain.problem import PodClass, Problem
+from descheduler.domain.rows import AtMost, Capacity, Exclude, MoveBudget, MovesPerPlacedPod, Spread
+from descheduler.solver.solution import Search
+from descheduler.solver.states import Linear, State, Variables, states, summed
+
+
+class Model:
+    """Variables and rows of one search; levels are solved on top of it."""
+
+    def __init__(self, problem: Problem, search: Search, ratio: bool = True) -> None:
+        self.problem = problem
+        self.search = search
+        self.cp = cp_model.CpModel()
+        self.departures: Variables = {}
+        self.arrivals: Variables = {}
+        self.states = states(search.waves)
+        self._present: dict[int, set[int]] = {}
+        self._variables()
+        self._rows(ratio)
+
+    def _mine(self, pod_class: PodClass) -> bool:
+        return self.search.clusters is None or pod_class.cluster in self.search.clusters
+
+    def _variables(self) -> None:
+        """Departures where a movable pod is, arrivals wherever filters admit one."""
+        waves = range(max(1, self.search.waves))
+        movable = [c for c in self.problem.movable if self._mine(c)]
+        self.placeable = [c for c in self.problem.placeable if self._mine(c)]
+        for c in movable:
+            for node, pods in sorted(c.at.items()):
+                for wave in waves:
+                    self.departures[c.index, node, wave] = self.cp.new_int_var(0, len(pods), f"d{c.index}_{node}_{wave}")
+                if self.search.waves > 1:
+                    self.cp.add(sum(self.departures[c.index, node, wave] for wave in waves) <= len(pods))
+        for c in (*movable, *self.placeable):
+            most = len(c.pods)
+            for node in c.reach:
+                if (c.index, node) not in self.search.forbidden:
+                    for wave in waves:
+                        self.arrivals[c.index, node, wave] = self.cp.new_int_var(0, most, f"a{c.index}_{node}_{wave}")
+        for c in movable:
+            for wave in waves:
+                leaving = [v for n in c.at if (v := self.departures.get((c.index, n, wave))) is not None]
+                coming = [v for n in c.reach if (v := self.arrivals.get((c.index, n, wave))) is not None]
+                self.cp.add(sum(leaving) == sum(coming))
+        self.placed: dict[int, Linear] = {}
+        for c in self.placeable:
+            self.placed[c.index] = summed(self._one(v) for n in c.reach for w in waves if (v := self.arrivals.get((c.index, n, w))) is not None)
+            self.placed[c.index].at_most(self.cp, len(c.pods))
+        self._leaving: dict[int, list[tuple[int, int, cp_model.IntVar]]] = {}
+        for (index, node, wave), variable in self.departures.items():
+            self._leaving.setdefault(index, []).append((node, wave, variable))
+        for index, node, wave in (*self.departures, *self.arrivals):
+            if wave == 0:
+                self._present.setdefault(node, set()).add(index)
+
+    @staticmethod
+    def _one(variable: cp_model.IntVar, factor: int = 1) -> Linear:
+        single = Linear()
+        single.add(variable, factor)
+        return single
+
+    def moves(self, group: Iterable[int] | None = None, nodes: Iterable[int] | None = None, wave: int | None = None) -> Linear:
+        """How many pods leave: of a group, from some nodes, in one wave."""
+        members = self._leaving if group is None else [c for c in group if c in self._leaving]
+        places = None if nodes is None else frozenset(nodes)
+        return summed(
+            self._one(variable)
+            for c in members
+            for n, w, variable in self._leaving[c]
+            if (places is None or n in places) and (wave is None or w == wave)
+        )
+
+    def count(self, state: State, group: Sequence[int], nodes: Iterable[int], after: bool = False) -> Linear:
+        """Pods of a group on some nodes in a state."""
+        return summed(
+            state.count(self.problem.classes[c].there(n), self.departures, self.arrivals, (c, n), after) for n in nodes for c in group
+        )
+
+    def _arrives(self, state: State, group: Iterable[int], nodes: Iterable[int]) -> cp_model.IntVar | None:
+        """A literal that is true when any pod of the group arrives there in the state; ``None`` when none can."""
+        places = tuple(nodes)
+        coming = [v for c in group for n in places if (v := self.arrivals.get((c, n, state.wave))) is not None]
+        if not coming:
+            return None
+        literal = self.cp.new_bool_var("")
+        self.cp.add(sum(coming) == 0).only_enforce_if(~literal)
+        return literal
+
+    def _rows(self, ratio: bool) -> None:
+        for row in self.problem.rows:
+            match row:
+                case Capacity():
+                    self._capacity(row)
+                case AtMost():
+                    self._at_most(row)
+                case Exclude():
+                    self._exclude(row)
+                case Spread():
+                    self._spread(row)
+                case MoveBudget():
+                    self._budget(row)
+                case MovesPerPlacedPod() if ratio:
+                    self._ratio(row)
+
+    def _capacity(self, row: Capacity) -> None:
+        """Divided by the gcd of all requests that can change, the limit floored (DESIGN.md section 3)."""
+        asks = {c: a for c in sorted(self._present.get(row.node, ())) if (a := self.problem.classes[c].requests[row.resource])}
+        if not any((c, row.node, s.wave) in self.arrivals for c in asks for s in self.states):
+            return
+        divisor = gcd(*asks.values())
+        free = row.limit - self.problem.used[row.node][row.resource]
+        for state in self.states:
+            used = Linear()
+            for c, amount in asks.items():
+                change = state.count(0, self.departures, self.arrivals, (c, row.node), False)
+                used.include(change, amount // divisor)
+            constraint = used.at_most(self.cp, free // divisor)
+            literal = self._arrives(state, asks, (row.node,)) if free < 0 else None
+            if constraint is not None and literal is not None:
+                constraint.only_enforce_if(literal)
+
+    def _at_most(self, row: AtMost) -> None:
+        for nodes in row.domains:
+            there = sum(self.problem.classes[c].there(n) for c in row.group for n in nodes)
+            for state in self.states:
+                literal = self._arrives(state, row.group, nodes)
+                if literal is None:
+                    continue
+                constraint = self.count(state, row.group, nodes).at_most(self.cp, row.limit)
+                if constraint is not None and there > row.limit:
+                    constraint.only_enforce_if(literal)
+
+    def _exclude(self, row: Exclude) -> None:
+        carriers, others = frozenset(row.carriers), frozenset(row.others)
+        sides = ((carriers - others, others, 0), (others - carriers, carriers, 0), (carriers & others, others, 1), (carriers & others, carriers, 1))
+        for nodes in row.domains:
+            for state in self.states:
+                for comers, shunned, itself in sides:
+                    literal = self._arrives(state, sorted(comers), nodes)
+                    if literal is not None:
+                        constraint = self.count(state, sorted(shunned), nodes).at_most(self.cp, itself)
+                        if constraint is not None:
+                            constraint.only_enforce_if(literal)
+
+    def _spread(self, row: Spread) -> None:
+        few = len(row.domains) < row.min_domains
+        for state in self.states:
+            during = [self.count(state, row.group, nodes) for nodes in row.domains]
+            after = [self.count(state, row.group, nodes, after=True) for nodes in row.domains]
+            if row.guard is not None:
+                for high in after:
+                    for low in [Linear()] if few else after:
+                        if high is not low:
+                            high.plus(low, -1).at_most(self.cp, row.guard)
+            if row.guard == row.max_skew and state.end_only:
+                continue  # the guard says it already
+            for nodes, high in zip(row.domains, during, strict=True):
+                literal = self._arrives(state, row.carriers, nodes)
+                if literal is None:
+                    continue
+                for low in [Linear()] if few else after:
+                    constraint = high.plus(low, -1).at_most(self.cp, row.max_skew)
+                    if constraint is not None:
+                        constraint.only_enforce_if(literal)
+
+    def _budget(self, row: MoveBudget) -> None:
+        if row.per == "wave":
+            if self.search.waves:
+                for state in self.states:
+                    self.moves(row.group, row.nodes, state.wave).at_most(self.cp, row.limit)
+            else:
+                self.moves(row.group, row.nodes).at_most(self.cp, row.limit * self.problem.terms.waves)
+            return
+        members = frozenset(row.group)
+        spent = sum(
+            k for (c, n), k in self.search.spent.departures.items() if c in members and (row.nodes is None or n in row.nodes)
+        )
+        self.moves(row.group, row.nodes).at_most(self.cp, row.limit - spent)
+
+    def _ratio(self, row: MovesPerPlacedPod) -> None:
+        """Other blocks of the run bring their moves and their placed pods along."""
+        spent = self.search.spent
+        placed = sum(k for (c, _), k in spent.arrivals.items() if self.problem.classes[c].waiting)
+        moves = self.moves().plus(summed(self.placed.values()), -row.ratio)
+        moves.at_most(self.cp, max(0, row.ratio * placed - spent.moves))

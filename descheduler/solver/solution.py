@@ -1,0 +1,56 @@
+"""What a search brings back: a placement, and for every level its value, its bound and whether it is proven."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from descheduler.domain.placement import Placement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelResult:
+    """One level of the strict order. ``key`` tells levels of one objective apart: a priority, or a word."""
+
+    name: str
+    key: int | str
+    value: float
+    bound: float | None
+    """Proven best value while all higher levels keep theirs; ``None`` when nothing was proven."""
+
+    @property
+    def optimal(self) -> bool:
+        return self.bound is not None and abs(self.value - self.bound) < 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solution:
+    """A placement that obeys every row in the end state, or (``timed``) in every wave."""
+
+    placement: Placement
+    levels: tuple[LevelResult, ...] = ()
+    reproducible: bool = True
+    timed: Mapping[int, Placement] = field(default_factory=dict)
+    """Wave to what leaves and comes in it, when the model knew waves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """How hard to look, counted so that equal searches end alike."""
+
+    effort: float = 1.0
+    seed: int = 0
+    deadline: float | None = None
+    """Seconds of wall clock left for this search; only an emergency stop, it makes the result irreproducible."""
+    forbidden: frozenset[tuple[int, int]] = frozenset()
+    """(class, node) that nothing may arrive at: what could not be carried out before."""
+    clusters: frozenset[str] | None = None
+    """Only these clusters' pods move or are placed; ``None`` for all."""
+    spent: Placement = field(default_factory=Placement)
+    """What other blocks of the same run already use of the limits."""
+    waves: int = 0
+    """Model this many waves explicitly; 0 judges the end state only."""
+    extra_moves: bool = False
+    """Headroom comes before Disruption, so moves beyond those for waiting pods are wanted."""
+    reached: tuple[tuple[str, int | str, float], ...] = ()
+    """(name, key, value) of levels to hold at these values instead of the best found: gives bounds for a realised plan."""
