@@ -1,0 +1,60 @@
+"""Every end state of a tiny fleet, tried one by one and judged by the rules' plain checks alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+from descheduler.domain.moment import Arrival, Moment, snapshot_spots
+from descheduler.domain.placement import Bind, Route, Shift
+from descheduler.domain.problem import Problem
+from descheduler.rules.constraints import CONSTRAINTS, Constraint
+from descheduler.rules.filters import Verdicts
+
+Outcome = tuple[tuple[int, ...], int]
+"""Pods placed per priority, highest first, and minus the number of moves."""
+
+
+def best(problem: Problem, constraints: Sequence[Constraint] = CONSTRAINTS) -> Outcome:
+    """The best lawful end state there is."""
+    return max(_outcome(problem, route) for route in _routes(problem) if lawful(problem, route, constraints))
+
+
+def lawful(problem: Problem, route: Route, constraints: Sequence[Constraint] = CONSTRAINTS) -> bool:
+    """Whether an end state breaks no rule: leavers are gone, limits hold over the run."""
+    residents = Counter(snapshot_spots(problem))
+    residents.subtract(Counter((s.pod_class, s.source) for s in route.shifts))
+    arrivals = [Arrival(s.pod_class, s.target) for s in route.shifts] + [Arrival(b.pod_class, b.target) for b in route.binds]
+    end = Moment(wave=1, residents=dict(residents), arrivals=tuple(arrivals), leaving=())
+    run = Moment(wave=0, residents=snapshot_spots(problem), arrivals=(), leaving=(), run=route)
+    return not any(True for moment in (end, run) for c in constraints for _ in c.violations(problem, moment))
+
+
+def _routes(problem: Problem) -> Iterator[Route]:
+    verdicts = Verdicts()
+    movable = [(c, node) for c in problem.movable for node, pods in c.at.items() for _ in pods]
+    waiting = [c for c in problem.placeable for _ in c.pods]
+    everywhere = range(len(problem.nodes))
+    choices: list[list[int | None]] = []
+    for c, node in movable:
+        choices.append([node, *(n for n in everywhere if n != node and verdicts.admits(c.spec, problem.nodes[n]))])
+    for c in waiting:
+        choices.append([None, *(n for n in everywhere if verdicts.admits(c.spec, problem.nodes[n]))])
+    for choice in product(*choices):
+        shifts = tuple(
+            Shift(wave=1, arrival_wave=1, pod_class=c.index, source=node, target=there, mover=c.movers[0])
+            for (c, node), there in zip(movable, choice, strict=False)
+            if there is not None and there != node
+        )
+        binds = tuple(
+            Bind(wave=1, pod_class=c.index, target=there)
+            for c, there in zip(waiting, choice[len(movable) :], strict=True)
+            if there is not None
+        )
+        yield Route(shifts=shifts, binds=binds)
+
+
+def _outcome(problem: Problem, route: Route) -> Outcome:
+    placed = Counter(problem.classes[b.pod_class].priority for b in route.binds)
+    return tuple(placed[p] for p in problem.priorities), -len(route.shifts)
