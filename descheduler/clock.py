@@ -34,3 +34,21 @@ class SystemClock:
 
     def sleep(self, pause: timedelta) -> None:
         time.sleep(pause.total_seconds())
+
+
+class SimulatedClock:
+    """A clock for simulated fleets and for tests: it jumps instead of waiting."""
+
+    def __init__(self, start: datetime) -> None:
+        self._start = start
+        self.slept = timedelta()
+        """All pauses asked for so far."""
+
+    def now(self) -> datetime:
+        return self._start + self.slept
+
+    def monotonic(self) -> float:
+        return self.slept.total_seconds()
+
+    def sleep(self, pause: timedelta) -> None:
+        self.slept += max(pause, timedelta())

@@ -63,7 +63,8 @@ NOT_DIGESTED = frozenset({"server_version", "absent", "movers"})
 
 
 def _canonical(value: object, seen: dict[int, bytes]) -> bytes:
-    """An unambiguous encoding; ``seen`` remembers interned values by identity, which pods share by the thousand."""
+    """An unambiguous encoding; ``seen`` remembers values by identity, which pods share
+    by the thousand; all of them must live as long as ``seen``."""
     if value is None:
         return b"~"
     if isinstance(value, str):
@@ -81,8 +82,7 @@ def _canonical(value: object, seen: dict[int, bytes]) -> bytes:
     elif isinstance(value, frozenset):
         out = b"{" + b"".join(sorted(_canonical(item, seen) for item in value)) + b"}"
     elif isinstance(value, Resources):
-        out = b"r" + _canonical(tuple(value.items()), seen)
-        return out
+        out = b"r(" + b"".join(_canonical(item, seen) for pair in value.items() for item in pair) + b")"
     elif is_dataclass(value):
         parts = [_canonical(getattr(value, f.name), seen) for f in fields(value) if f.name not in NOT_DIGESTED]
         out = b"<" + b"".join(parts) + b">"

@@ -21,7 +21,8 @@ from descheduler.solver.solution import LevelResult, Search, Solution
 from descheduler.verify import violations
 
 ROUNDS = 4
-TIMED_WAVES = 4
+TIMED_WAVES = (2, 3, 4)
+TIMED_EFFORT = 0.25
 TIMED_SIZE = 6000
 """Variables of one wave up to which the model that knows the waves is worth its time."""
 
@@ -35,6 +36,8 @@ class Budgeted:
     workers: int = 1
     seconds: float | None = None
     """Wall clock for everything; only an emergency stop."""
+    rounds: int = ROUNDS
+    """How often what could not be realised is forbidden and solved again; 1 is a quick look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,16 +71,10 @@ class _Rounds:
         return self.budgeted.seconds is not None and time.monotonic() - self.started > self.budgeted.seconds
 
     def run(self) -> Found:
-        first: Solution | None = None
-        for round_ in range(ROUNDS):
-            solution = solve_blocks(self.problem, self.search(), self.budgeted.workers)
-            first = first or solution
-            self.reproducible &= solution.reproducible
-            if self._realise(solution.placement) or self.over():
-                break
-            if round_ == 0 and self._small() and self._timed():
-                break
-        assert first is not None
+        first = solve_blocks(self.problem, self.search(), self.budgeted.workers)
+        self.reproducible &= first.reproducible
+        if not self._realise(first.placement) and self.budgeted.rounds > 1 and not (self._small() and self._timed(first)):
+            self._again()
         return Found(
             route=self.best,
             levels=self._proven(first),
@@ -89,12 +86,34 @@ class _Rounds:
         classes = (*self.problem.movable, *self.problem.placeable)
         return sum(len(c.reach) + len(c.at) for c in classes) <= TIMED_SIZE
 
-    def _timed(self) -> bool:
-        """Solve with the waves in the model; whether what it found could be carried out in full."""
-        waves = min(self.problem.terms.waves, TIMED_WAVES)
-        solution = solve_blocks(self.problem, replace(self.search(), waves=waves), self.budgeted.workers)
-        self.reproducible &= solution.reproducible
-        return self._realise(solution.placement)
+    def _timed(self, first: Solution) -> bool:
+        """Solve with ever more waves in the model, from the best route so far, until all that can be placed is."""
+        ceilings = tuple((r.name, r.key, r.bound) for r in first.levels if r.name == "PendingPods" and isinstance(r.key, int) and r.bound is not None)
+        goal = tuple((r.key, round(r.value)) for r in first.levels if r.name == "PendingPods" and isinstance(r.key, int))
+        terms = self.problem.terms
+        quick = replace(self.problem, terms=replace(terms, objectives=tuple(o for o in terms.objectives if o != "Headroom")))
+        for waves in TIMED_WAVES:
+            if waves > self.problem.terms.waves or self.over():
+                break
+            search = replace(self.search(), waves=waves, ceilings=ceilings, hint=self.best, effort=self.budgeted.effort * TIMED_EFFORT)
+            solution = solve_blocks(quick, search, self.budgeted.workers)
+            self.reproducible &= solution.reproducible
+            self._realise(solution.placement)
+            if all(dict(self.best_score.placed).get(priority, 0) == value for priority, value in goal if isinstance(priority, int)):
+                return True
+        return False
+
+    def _again(self) -> None:
+        """Solve without what could not be realised, a few times."""
+        for _ in range(self.budgeted.rounds - 1):
+            if self.over():
+                return
+            known = len(self.forbidden)
+            search = replace(self.search(), effort=self.budgeted.effort * TIMED_EFFORT)
+            solution = solve_blocks(self.problem, search, self.budgeted.workers)
+            self.reproducible &= solution.reproducible
+            if self._realise(solution.placement) or len(self.forbidden) == known:
+                return
 
     def _realise(self, placement: Placement) -> bool:
         """Order, trim, settle with rivals, verify; keep the result if it is the best. Whether all of it could be realised."""

@@ -10,16 +10,16 @@ from collections.abc import Iterable
 
 from ortools.sat.python import cp_model
 
-from descheduler.domain.placement import Placement
+from descheduler.domain.placement import Placement, Route
 from descheduler.domain.problem import Problem
 from descheduler.errors import InternalError
 from descheduler.solver.levels import LEVELS, Level, headroom, waiting
 from descheduler.solver.model import Model
 from descheduler.solver.solution import LevelResult, Search, Solution
 
-DETERMINISTIC_SECONDS = {"PendingPods": 24.0, "Disruption": 12.0, "Headroom": 6.0}
+DETERMINISTIC_SECONDS = {"PendingPods": 24.0, "Disruption": 12.0, "Headroom": 4.0}
 """CP-SAT's counted effort for one level at effort 1."""
-TIE_BREAK_SECONDS = 3.0
+TIE_BREAK_SECONDS = 2.0
 
 
 class _Ladder:
@@ -33,6 +33,8 @@ class _Ladder:
         self.results: list[LevelResult] = []
         self.reproducible = True
         self.reached = {(name, key): value for name, key, value in model.search.reached}
+        self.ceilings = {(name, key): bound for name, key, bound in model.search.ceilings}
+        self._start_from(model.search.hint)
 
     def _solver(self, level: Level, tie_break: bool) -> cp_model.CpSolver:
         solver = cp_model.CpSolver()
@@ -49,9 +51,14 @@ class _Ladder:
         cp = self.model.cp
         self._hint()
         if level.goal.fixed:
-            result = LevelResult(name=level.name, key=level.key, value=level.goal.constant / level.scale, bound=level.goal.constant / level.scale)
+            fixed = level.goal.constant / level.scale
+            result = LevelResult(name=level.name, key=level.key, value=fixed, bound=fixed)
             self.results.append(result)
             return result
+        ceiling = self.ceilings.get((level.name, level.key))
+        if ceiling is not None:
+            limit = round(ceiling * level.scale)
+            cp.add(level.goal.expression() <= limit if level.sign > 0 else level.goal.expression() >= limit)
         (cp.maximize if level.sign > 0 else cp.minimize)(level.goal.expression())
         solver = self._solver(level, tie_break)
         status = solver.solve(cp)
@@ -72,6 +79,24 @@ class _Ladder:
             hold = round(self.reached.get((level.name, level.key), result.value) * level.scale)
             cp.add(level.goal.expression() >= hold if level.sign > 0 else level.goal.expression() <= hold)
         return result
+
+    def _start_from(self, route: Route | None) -> None:
+        """The first hint: a known route, its waiting pods in the last wave."""
+        if route is None or route.waves > self.search.waves:
+            return
+        self.values = [0] * len(self.model.cp.proto.variables)
+        last = max(0, self.search.waves - 1)
+        for s in route.shifts:
+            for variable in (
+                self.model.departures.get((s.pod_class, s.source, s.wave - 1)),
+                self.model.arrivals.get((s.pod_class, s.target, s.wave - 1)),
+            ):
+                if variable is not None:
+                    self.values[variable.index] += 1
+        for b in route.binds:
+            variable = self.model.arrivals.get((b.pod_class, b.target, last))
+            if variable is not None:
+                self.values[variable.index] += 1
 
     def _value(self, level: Level) -> int:
         known = self.values or []

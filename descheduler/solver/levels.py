@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import ceil, floor
 
-from descheduler.domain.placement import Placement
 from descheduler.domain.problem import PodClass
 from descheduler.rules.movers import TECHNIQUES
 from descheduler.rules.objectives.headroom import node_values, slots
@@ -43,6 +42,8 @@ def pending_pods(model: Model) -> Iterator[Level]:
 def disruption(model: Model) -> Iterator[Level]:
     """Fewest moves, then the cheapest; then, at the same price, the longest waiting first."""
     yield Level("Disruption", "moves", model.moves(), -1)
+    if len({TECHNIQUES[c.movers[0]].cost for c in model.problem.movable}) < 2:
+        return
     cost = Linear()
     for c in model.problem.movable:
         cost.include(model.moves((c.index,)), TECHNIQUES[c.movers[0]].cost)
@@ -105,8 +106,3 @@ def headroom(model: Model, needed: int | None) -> Iterator[Level]:
 
 
 LEVELS: dict[str, Callable[[Model], Iterator[Level]]] = {"PendingPods": pending_pods, "Disruption": disruption}
-
-
-def empty(model: Model) -> Placement:
-    """The plan that does nothing: always lawful, the first incumbent."""
-    return Placement()

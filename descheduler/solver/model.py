@@ -35,21 +35,25 @@ class Model:
         return self.search.clusters is None or pod_class.cluster in self.search.clusters
 
     def _variables(self) -> None:
-        """Departures where a movable pod is, arrivals wherever filters admit one."""
-        waves = range(max(1, self.search.waves))
+        """Departures where a movable pod is, arrivals wherever filters admit one.
+
+        With waves, waiting pods arrive in the last one and nothing moves in it: nobody ever needs a waiting pod to come early.
+        """
+        waves = range(max(1, self.search.waves - 1))
+        last = max(0, self.search.waves - 1)
         movable = [c for c in self.problem.movable if self._mine(c)]
         self.placeable = [c for c in self.problem.placeable if self._mine(c)]
         for c in movable:
             for node, pods in sorted(c.at.items()):
                 for wave in waves:
                     self.departures[c.index, node, wave] = self.cp.new_int_var(0, len(pods), f"d{c.index}_{node}_{wave}")
-                if self.search.waves > 1:
+                if len(waves) > 1:
                     self.cp.add(sum(self.departures[c.index, node, wave] for wave in waves) <= len(pods))
         for c in (*movable, *self.placeable):
             most = len(c.pods)
             for node in c.reach:
                 if (c.index, node) not in self.search.forbidden:
-                    for wave in waves:
+                    for wave in [last] if c.waiting else waves:
                         self.arrivals[c.index, node, wave] = self.cp.new_int_var(0, most, f"a{c.index}_{node}_{wave}")
         for c in movable:
             for wave in waves:
@@ -58,14 +62,13 @@ class Model:
                 self.cp.add(sum(leaving) == sum(coming))
         self.placed: dict[int, Linear] = {}
         for c in self.placeable:
-            self.placed[c.index] = summed(self._one(v) for n in c.reach for w in waves if (v := self.arrivals.get((c.index, n, w))) is not None)
+            self.placed[c.index] = summed(self._one(v) for n in c.reach if (v := self.arrivals.get((c.index, n, last))) is not None)
             self.placed[c.index].at_most(self.cp, len(c.pods))
         self._leaving: dict[int, list[tuple[int, int, cp_model.IntVar]]] = {}
         for (index, node, wave), variable in self.departures.items():
             self._leaving.setdefault(index, []).append((node, wave, variable))
-        for index, node, wave in (*self.departures, *self.arrivals):
-            if wave == 0:
-                self._present.setdefault(node, set()).add(index)
+        for index, node, _ in (*self.departures, *self.arrivals):
+            self._present.setdefault(node, set()).add(index)
 
     @staticmethod
     def _one(variable: cp_model.IntVar, factor: int = 1) -> Linear:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from descheduler.domain.placement import Placement
+from descheduler.domain.placement import Placement, Route
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,5 +52,9 @@ class Search:
     """Model this many waves explicitly; 0 judges the end state only."""
     extra_moves: bool = False
     """Headroom comes before Disruption, so moves beyond those for waiting pods are wanted."""
+    ceilings: tuple[tuple[str, int | str, float], ...] = ()
+    """(name, key, bound) proven before: a search that reaches one stops there."""
+    hint: Route | None = None
+    """A route to start from; only for a model with waves."""
     reached: tuple[tuple[str, int | str, float], ...] = ()
     """(name, key, value) of levels to hold at these values instead of the best found: gives bounds for a realised plan."""

@@ -1,0 +1,53 @@
+# Everything from a fresh clone: `make demo` and `make test` build their own virtual environment from the lock.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types layers unit lock schemas clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: $(READY) ## plan and act on the recorded example fleet (simulated: no cluster needed)
+	@$(BIN)/descheduler run --snapshot examples/realistic --policy policies/balanced.yaml
+
+test: lint types layers unit ## everything that must pass before a change is merged
+
+lint: $(READY) ## ruff
+	@$(BIN)/ruff check --quiet .
+
+types: $(READY) ## mypy, strict
+	@$(BIN)/mypy --no-error-summary
+
+layers: $(READY) ## import-linter: the architecture of DESIGN.md section 3
+	@$(BIN)/lint-imports --no-cache > $(VENV)/layers.txt || { cat $(VENV)/layers.txt; exit 1; }
+
+unit: $(READY) ## pytest
+	@$(BIN)/python -m pytest -q
+
+lock: $(READY) ## newest versions inside the ranges of pyproject.toml, with hashes
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --upgrade $(LOCK_FLAGS) --output-file requirements-dev.lock
+	@$(BIN)/uv pip compile pyproject.toml --constraints requirements-dev.lock $(LOCK_FLAGS) --output-file requirements.lock
+
+LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
+
+# One stamp for "the environment matches the lock": a second run starts at once.
+$(READY): requirements-dev.lock pyproject.toml
+	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) not found: install Python 3.11 or newer, or say make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) -V 2>&1): say make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "installing the locked dependencies into $(VENV) (once)" >&2
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+schemas: $(READY) ## write the JSON Schemas of the policy and of plan.json again
+	@$(BIN)/descheduler policy schema > policies/schema.json
+	@$(BIN)/python -c 'from descheduler.output.json_plan import render_schema; print(render_schema(), end="")' > descheduler/output/plan.schema.json
+
+clean: ## forget the virtual environment and every cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""One module per command: settings in, adapters built, the core called, the result printed, an exit code out."""

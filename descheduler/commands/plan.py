@@ -1,0 +1,93 @@
+"""``descheduler plan``: read a fleet, search, print the plan. Never writes to a cluster."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from descheduler.clock import Clock, SystemClock
+from descheduler.commands.console import check_writable, colourful, progress, say, write
+from descheduler.errors import UsageError
+
+if TYPE_CHECKING:
+    from descheduler.domain.report import Report
+    from descheduler.domain.snapshot import Snapshot
+    from descheduler.pipeline import Options
+    from descheduler.policy import Policy
+    from descheduler.settings import PlanSettings, RunSettings
+
+MOVES_PROPOSED = 10
+MOST_WORKERS = 4
+
+
+def execute(settings: PlanSettings) -> int:
+    """Plan and print; 0, or 10 with ``--detailed-exitcode`` when moves are proposed."""
+    snapshot, policy = read(settings)
+    from descheduler import pipeline
+
+    with progress("planning"):
+        report = pipeline.plan(snapshot, policy, options(settings, SystemClock()))
+    deliver(report, settings)
+    return MOVES_PROPOSED if settings.detailed_exitcode and report.plan.moves else 0
+
+
+def read(settings: PlanSettings | RunSettings) -> tuple[Snapshot, Policy]:
+    """The fleet and the policy the settings name.
+
+    Raises UsageError for a fleet or an output file that cannot be, PolicyError for a policy with mistakes.
+    """
+    from loguru import logger
+
+    from descheduler.policy import load_policy, notes
+
+    if settings.fleet is not None:
+        raise UsageError(f"--fleet {settings.fleet}: live fleets are not supported yet; record one with kubectl and use --snapshot DIR")
+    if settings.snapshot is None:
+        raise UsageError("say which fleet: --snapshot DIR (live fleets are not supported yet)")
+    check_writable(settings.output)
+    policy = load_policy(settings.policy)
+    for note in notes(policy):
+        logger.warning("policy: {}", note)
+    from descheduler.federation.recorded import RecordedFleet
+
+    with progress(f"reading {settings.snapshot}"):
+        return RecordedFleet(settings.snapshot).snapshot(), policy
+
+
+def options(settings: PlanSettings | RunSettings, clock: Clock) -> Options:
+    """What the search is told besides the fleet and the policy."""
+    from descheduler.pipeline import Options
+
+    return Options(
+        seed=settings.seed,
+        effort=settings.effort,
+        time_limit=settings.time_limit,
+        workers=settings.workers or available_workers(),
+        verbose=settings.verbose,
+        run_id=str(uuid.uuid4()),
+        created_at=clock.now().replace(microsecond=0),
+    )
+
+
+def deliver(report: Report, settings: PlanSettings | RunSettings) -> None:
+    """Write plan.json if asked to, then print the report."""
+    from descheduler.output import render
+    from descheduler.output.json_plan import render_json
+
+    if settings.output is not None:
+        write(settings.output, render_json(report.plan))
+    say(render(report, settings.format, colour=colourful()))
+
+
+def available_workers(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Processors this process may use: its affinity and its cgroup's quota, from 1 to 4. Never changes a plan, only its speed."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        most, period = quota.read_text().split()[:2]
+        if most != "max":
+            processors = min(processors, int(most) // int(period))
+    except (OSError, ValueError, ZeroDivisionError):
+        pass  # no cgroup v2 here: the affinity is all there is to know
+    return max(1, min(processors, MOST_WORKERS))

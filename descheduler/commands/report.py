@@ -1,0 +1,29 @@
+"""``descheduler report``: render a plan.json again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from descheduler.commands.console import colourful, say
+from descheduler.errors import UsageError
+
+if TYPE_CHECKING:
+    from descheduler.settings import ReportSettings
+
+
+def execute(settings: ReportSettings) -> int:
+    """Print the plan in the file; raises UsageError when it cannot be read or is no plan."""
+    from descheduler.domain.report import Report
+    from descheduler.output import render
+    from descheduler.output.json_plan import NotAPlan, plan_from_json
+
+    try:
+        plan = plan_from_json(settings.plan.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{settings.plan}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{settings.plan}: not UTF-8 text") from None
+    except NotAPlan as error:
+        raise UsageError("\n".join(f"{settings.plan}: {mistake}" for mistake in error.mistakes)) from None
+    say(render(Report(plan=plan), settings.format, colour=colourful()))
+    return 0

@@ -1,0 +1,199 @@
+"""Surge: make before break. A copy runs at the destination before its ReplicaSet adopts it and drops the original.
+
+kubernetes.md 1.4, step by step. Until the adoption nothing is disturbed: whatever goes wrong, the copy is deleted and the
+original's own deletion cost is put back. A copy that arrives in a later wave than it is made keeps its room gated and
+nominated until then (1.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from descheduler.domain.marks import DELETION_COST, MINIMAL_COST, PREVIOUS_COST, RESERVED_GATE, TEMPLATE_HASH
+from descheduler.domain.plan import Move, PlanPod, Spot
+from descheduler.execute import copies, destination
+from descheduler.execute.replicas import check_surgeable, owned, replica_set_of, withheld_label
+from descheduler.execute.world import (
+    Arrived,
+    Pause,
+    Steps,
+    Surprise,
+    World,
+    ask,
+    begun,
+    controller,
+    node_of,
+    notes,
+    pod_object,
+    read_same,
+    ready,
+    running_victim,
+    terminating,
+    wait,
+)
+from descheduler.ports import Body, Object
+
+Pauses = Generator[Pause, None, None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """An original and the node on which a copy shall take its place."""
+
+    pod: PlanPod
+    target: Spot
+    wave: int
+    """The wave in which the copy arrives."""
+    waiting: bool
+    """The original has no node yet."""
+    read: Callable[[], Body]
+    """The original as it is now; raises Surprise when it is not what the plan says."""
+
+    @property
+    def node(self) -> str:
+        if self.target.node is None:
+            raise Surprise("scheduling", f"{self.pod}: a surge needs a node")
+        return self.target.node
+
+
+def surge(world: World, move: Move) -> Steps:
+    """Move a running ReplicaSet pod to exactly the planned node."""
+    what = Exchange(pod=move.pod, target=move.target, wave=move.arrival_wave, waiting=False, read=lambda: running_victim(world, move))
+    return exchange(world, what)
+
+
+def exchange(world: World, what: Exchange) -> Steps:
+    """Put a copy in the original's place."""
+    cluster = what.target.cluster
+    gated = world.wave < what.wave
+    replica_set = replica_set_of(world, cluster, what.read())
+    uid = replica_set["metadata"]["uid"]
+    yield from _turn(world, uid)
+    original = what.read()
+    check_surgeable(world, cluster, replica_set, original, waiting=what.waiting)
+    copy = _make_copy(world, what, replica_set, original, gated)
+    try:
+        if gated:
+            yield from _until_wave(world, what, copy)
+        yield from _until_ready(world, what, copy, replica_set["spec"].get("minReadySeconds", 0), nominated=gated)
+        yield from _turn(world, uid)
+        _adopt(world, what, copy)
+    except BaseException:
+        world.actuator.delete(copy)
+        _restore_cost(world, what)
+        raise
+    finally:
+        world.reserved.pop(copy, None)
+    world.adopting.add(uid)
+    try:
+        with begun():
+            yield from _until_dropped(world, what, copy)
+    finally:
+        world.adopting.discard(uid)
+    return Arrived(what.node)
+
+
+def _turn(world: World, replica_set_uid: str) -> Pauses:
+    """One exchange at a time in a ReplicaSet: while one pod carries the minimal cost, no other may."""
+    while replica_set_uid in world.adopting:
+        yield Pause("another replica is being exchanged")
+
+
+def _make_copy(world: World, what: Exchange, replica_set: Body, original: Body, gated: bool) -> Object:
+    cluster = what.target.cluster
+    body = copies.copy_body(world, cluster, replica_set, original, what.node, gated=gated)
+    copies.rehearse(world, cluster, body, original)
+    if not gated:
+        destination.check(world, pod_object(what.pod), what.node, old_self_stays=True)
+    copy = copies.create(world, cluster, body)
+    if gated:
+        try:
+            copies.nominate(world, copy, what.node)
+        except Surprise:
+            world.actuator.delete(copy)
+            raise
+    return copy
+
+
+def _until_wave(world: World, what: Exchange, copy: Object) -> Pauses:
+    """Keep the room until the wave begins, then let the copy go there."""
+    while world.wave < what.wave:
+        yield Pause("its room is being made", until_wave=what.wave)
+    what.read()
+    body = read_same(world, copy)
+    if body is None:
+        raise Surprise("churn", f"the reserved copy {copy.name} is gone")
+    destination.check(world, copy, what.node, old_self_stays=False)
+    gates = [gate for gate in body["spec"].get("schedulingGates") or () if gate["name"] != RESERVED_GATE]
+    guard = {"resourceVersion": body["metadata"]["resourceVersion"]}
+    ask(lambda: world.actuator.patch(copy, {"metadata": guard, "spec": {"schedulingGates": gates}}), f"{copy.name}: gate")
+    world.reserved.pop(copy, None)
+
+
+def _until_ready(world: World, what: Exchange, copy: Object, min_ready_seconds: int, *, nominated: bool) -> Pauses:
+    steady = False
+    while True:
+        body = read_same(world, copy)
+        if body is None or terminating(body):
+            raise Surprise("churn", f"the copy {copy.name} is gone")
+        node = node_of(body)
+        if node not in (None, what.node):
+            raise Surprise("scheduling", f"the copy {copy.name} was bound to {node}, not to {what.node}")
+        if node is None and not nominated and (body.get("status") or {}).get("nominatedNodeName"):
+            raise Surprise("scheduling", f"the copy {copy.name} would preempt on {what.node}")
+        if ready(body) and (steady or not min_ready_seconds):
+            return
+        if ready(body):
+            yield from wait(world, timedelta(seconds=min_ready_seconds), f"the copy {copy.name} is Ready, minReadySeconds pass")
+        else:
+            yield Pause(f"the copy {copy.name} is not Ready on {what.node}")
+        steady = ready(body)
+
+
+def _adopt(world: World, what: Exchange, copy: Object) -> None:
+    """Mark the original, look at everything once more, give the copy its label. After a Surprise the ReplicaSet has not seen it."""
+    original, cluster = what.read(), what.target.cluster
+    replica_set = replica_set_of(world, cluster, original)
+    check_surgeable(world, cluster, replica_set, original, waiting=what.waiting)
+    own = notes(original).get(DELETION_COST, "")
+    marks = {DELETION_COST: str(MINIMAL_COST), PREVIOUS_COST: notes(original).get(PREVIOUS_COST, own)}
+    ask(lambda: world.actuator.patch(pod_object(what.pod), {"metadata": {"annotations": marks}}), f"{what.pod}: deletion cost")
+    check_surgeable(world, cluster, replica_set_of(world, cluster, what.read()), original, waiting=what.waiting)
+    body = read_same(world, copy)
+    if body is None or not ready(body):
+        raise Surprise("churn", f"the copy {copy.name} is not Ready any more")
+    node = node_of(original)
+    if node is not None:
+        world.about_to_free(cluster, node)
+    label = {TEMPLATE_HASH: withheld_label(replica_set)}
+    ask(lambda: world.actuator.patch(copy, {"metadata": {"labels": label}}), f"{copy.name}: label")
+
+
+def _until_dropped(world: World, what: Exchange, copy: Object) -> Pauses:
+    """The ReplicaSet adopts the copy and drops the original; if it dropped another pod instead (HPA, rollout), say so.
+
+    When patience ends here the deletion cost stays: the ReplicaSet may be about to act on it.
+    """
+    original = pod_object(what.pod)
+    while (still := read_same(world, original)) is not None:
+        body = read_same(world, copy)
+        if body is None or terminating(body):
+            _restore_cost(world, what)
+            raise Surprise("churn", f"the adopted copy {copy.name} is gone")
+        if controller(body) is not None and not terminating(still):
+            replica_set = replica_set_of(world, what.target.cluster, still)
+            if len(owned(world, what.target.cluster, replica_set)) <= replica_set["spec"].get("replicas", 1):
+                _restore_cost(world, what)
+                raise Surprise("churn", f"ReplicaSet {replica_set['metadata']['name']} dropped another pod instead")
+        yield Pause(f"{what.pod} is not gone yet")
+
+
+def _restore_cost(world: World, what: Exchange) -> None:
+    """Give a surviving original the deletion cost that its user gave it."""
+    body = read_same(world, pod_object(what.pod))
+    if body is None or terminating(body) or PREVIOUS_COST not in notes(body):
+        return
+    marks = {DELETION_COST: notes(body)[PREVIOUS_COST] or None, PREVIOUS_COST: None}
+    world.actuator.patch(pod_object(what.pod), {"metadata": {"annotations": marks}})

@@ -1,0 +1,228 @@
+"""Carries a plan out wave by wave: all movers of a wave side by side, the next wave when their pods have arrived.
+
+At the first surprise a workload is stopped, and with it everything that makes room for the same pods; the rest goes on.
+Nothing is remembered outside the clusters but the results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from descheduler.clock import Clock
+from descheduler.domain.objects import Pod
+from descheduler.domain.plan import Move, Mover, Placed, Plan, PlanPod
+from descheduler.domain.report import Outcome, StepResult
+from descheduler.domain.snapshot import Snapshot
+from descheduler.execute.evict import evict
+from descheduler.execute.hold import hold
+from descheduler.execute.recreate import recreate
+from descheduler.execute.reserve import reserve
+from descheduler.execute.schedule import schedule
+from descheduler.execute.surge import surge
+from descheduler.execute.world import Arrived, Pause, Steps, Surprise, World
+from descheduler.ports import Actuator, Reader, Store
+
+LOOK_AGAIN = timedelta(seconds=1)
+"""How long to wait when every mover of the wave waits."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Task:
+    """One move or placement of the plan, and how far it is."""
+
+    subject: str
+    first: int
+    """The wave in which it begins: earlier than it arrives when it keeps room or breaks a cycle."""
+    keeps_room: bool
+    """It begins with a reserved copy, which must be there before the room is."""
+    stops_with: frozenset[str]
+    """Its workload and the waiting pods it is for: a surprise stops every task that shares one."""
+    clusters: frozenset[str]
+    begin: Callable[[World], Steps]
+    node: str | None
+    """Where the pod runs as long as nothing is done."""
+    steps: Steps | None = None
+    pause: Pause | None = None
+    result: StepResult | None = None
+
+    def active(self, wave: int) -> bool:
+        """Whether the wave may not end without it."""
+        return self.steps is not None and self.result is None and (self.pause is None or self.pause.until_wave <= wave)
+
+
+@dataclass(slots=True)
+class Run:
+    """The tasks of a plan in a world."""
+
+    world: World
+    tasks: tuple[Task, ...]
+    patience: timedelta
+    stopped: dict[str, str] = field(default_factory=dict)
+    """What was stopped, and the subject whose surprise stopped it."""
+
+    def wave(self, number: int) -> None:
+        """Begin what begins now and see the wave to its end, or to the end of patience."""
+        self.world.wave = number
+        deadline = self.world.clock.now() + self.patience
+        new = [task for task in self.tasks if task.result is None and task.steps is None and task.first <= number]
+        keepers = [task for task in new if task.keeps_room]
+        self._see_through(keepers, keepers, deadline)  # room is kept before anyone makes it
+        self._see_through([task for task in new if not task.keeps_room], self.tasks, deadline)
+
+    def _see_through(self, new: Sequence[Task], tasks: Sequence[Task], deadline: datetime) -> None:
+        """Begin the new ones, and go on with ``tasks`` until none of them has anything left to do in this wave."""
+        number = self.world.wave
+        for task in new:
+            task.steps = task.begin(self.world) if task.result is None else None
+        while True:
+            for task in tasks:
+                if task.active(number):
+                    self._go_on(task)
+            active = [task for task in tasks if task.active(number)]
+            if not active:
+                return
+            if self.world.clock.now() >= deadline:
+                for task in active:
+                    why = task.pause.why if task.pause else "it has not begun"
+                    self._end(task, Surprise("scheduling", f"after {self.patience} still: {why}"))
+                return
+            self.world.clock.sleep(LOOK_AGAIN)
+
+    def _go_on(self, task: Task) -> None:
+        cause = next((self.stopped[key] for key in sorted(task.stops_with) if key in self.stopped), None)
+        if cause is not None and task.pause is None:
+            self._end(task, Surprise("churn", f"stopped with {cause}", outcome="Skipped"))
+            return
+        try:
+            if task.steps is not None:
+                task.pause = next(task.steps)
+        except StopIteration as end:
+            self._arrived(task, end.value)
+        except Surprise as surprise:
+            self._surprised(task, surprise)
+
+    def _end(self, task: Task, surprise: Surprise) -> None:
+        """Throw a surprise into a mover, so that it leaves nothing behind."""
+        if task.steps is None:
+            self._surprised(task, surprise)
+            return
+        try:
+            task.steps.throw(surprise)
+            task.steps.close()
+        except StopIteration as end:
+            self._arrived(task, end.value)
+            return
+        except Surprise as told:
+            surprise = told
+        self._surprised(task, surprise)
+
+    @staticmethod
+    def _arrived(task: Task, arrived: Arrived) -> None:
+        task.result = StepResult(subject=task.subject, outcome="Done", node=arrived.node, message=arrived.message)
+
+    def _surprised(self, task: Task, surprise: Surprise) -> None:
+        node = surprise.node if surprise.outcome in ("Done", "Failed") else task.node
+        task.result = StepResult(subject=task.subject, outcome=surprise.outcome, node=node, message=str(surprise))
+        if surprise.outcome not in ("Blocked", "Failed"):
+            return
+        for key in task.stops_with:
+            self.stopped.setdefault(key, task.subject)
+        for other in self.tasks:
+            if other.result is None and other.stops_with & task.stops_with and not other.active(self.world.wave):
+                self._end(other, Surprise("churn", f"stopped with {task.subject}", outcome="Skipped"))
+
+    def leave_out(self, cluster: str, why: str) -> None:
+        """A cluster whose Lease is not ours: nothing more is done there."""
+        for task in self.tasks:
+            if task.result is None and cluster in task.clusters:
+                self._end(task, Surprise("churn", why, outcome="Skipped"))
+
+    def close(self) -> None:
+        """End whatever still runs, each mover cleaning up behind itself."""
+        for task in self.tasks:
+            if task.steps is not None:
+                task.steps.close()
+
+
+def execute(plan: Plan, reader: Reader, actuator: Actuator, store: Store, clock: Clock, *, patience: timedelta) -> Outcome:
+    """Carry out ``plan`` and nothing else; every step reads again before it acts.
+
+    ``patience`` is how long one wave may take. A cluster whose Lease another run holds is left out. A refusal or a change of the
+    world is a result, never an exception.
+    """
+    holder = plan.metadata.run_id
+    nodes = {node.ref: node for cluster in reader.snapshot().clusters for node in cluster.nodes}
+    expires = clock.now() + (plan.waves + 1) * patience
+    world = World(reader=reader, actuator=actuator, clock=clock, run_id=holder, expires=expires, nodes=nodes)
+    run = Run(world, _tasks(plan), patience)
+    clusters = sorted({cluster for task in run.tasks for cluster in task.clusters})
+    try:
+        for number in range(1, plan.waves + 1):
+            for cluster in clusters:
+                if not store.acquire(cluster, holder):
+                    run.leave_out(cluster, f"the Lease of {cluster} is held elsewhere")
+            run.wave(number)
+    finally:
+        run.close()
+        for cluster in clusters:
+            store.release(cluster, holder)
+    return Outcome(results=tuple(task.result for task in run.tasks if task.result), pending_after=waiting_for_room(reader.snapshot()))
+
+
+def waiting_for_room(snapshot: Snapshot) -> int:
+    """Waiting pods, those left out that are ``NotOurs`` (DESIGN.md section 4)."""
+    return sum(pod.waiting and not _not_ours(pod) for pod in snapshot.pods())
+
+
+def _not_ours(pod: Pod) -> bool:
+    return bool(pod.gates or pod.waits_for_claim or pod.spec.opaque) or pod.spec.scheduler != "default-scheduler"
+
+
+def _tasks(plan: Plan) -> tuple[Task, ...]:
+    """One task per move, then one per placement. Those that keep room begin with the first wave that makes it."""
+    return tuple([_move_task(plan, move) for move in plan.moves] + [_placement_task(plan, placed) for placed in plan.placements])
+
+
+def _move_task(plan: Plan, move: Move) -> Task:
+    makers = [m.wave for m in plan.moves if m.source == move.target and m.wave < move.wave] if move.mover is Mover.SURGE else []
+    first = min([move.wave, *makers])
+    return Task(
+        subject=move.id,
+        first=first,
+        keeps_room=first < move.wave,
+        stops_with=frozenset({_workload(move.pod), *move.makes_room_for}),
+        clusters=frozenset({move.pod.cluster, move.source.cluster, move.target.cluster}),
+        begin=lambda world: MOVERS[move.mover](world, move),
+        node=move.source.node,
+    )
+
+
+def _placement_task(plan: Plan, placed: Placed) -> Task:
+    makers = [m.wave for m in plan.moves if str(placed.pod) in m.makes_room_for]
+    reserved = placed.mover is not Mover.SCHEDULE
+    first = min([placed.wave, *makers]) if reserved else placed.wave
+    return Task(
+        subject=str(placed.pod),
+        first=first,
+        keeps_room=first < placed.wave,
+        stops_with=frozenset({_workload(placed.pod), str(placed.pod)}),
+        clusters=frozenset({placed.pod.cluster, placed.target.cluster}),
+        begin=lambda world: reserve(world, placed) if reserved else schedule(world, placed),
+        node=None,
+    )
+
+
+def _workload(pod: PlanPod) -> str:
+    kind, name = pod.workload or ("Pod", pod.name)
+    return f"{kind} {pod.cluster}/{pod.namespace}/{name}"
+
+
+MOVERS: Mapping[Mover, Callable[[World, Move], Steps]] = {
+    Mover.SURGE: surge,
+    Mover.HOLD: hold,
+    Mover.EVICT: evict,
+    Mover.RECREATE: recreate,
+}
+"""The movers of running pods. To add one: its module and its line; a mover yields whenever it waits and cleans up when thrown into."""

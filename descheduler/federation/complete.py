@@ -1,0 +1,81 @@
+"""What can be said about pods, nodes and owners only when all objects of a cluster have been read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from descheduler.domain.objects import Node, OwnerRef, Pod, Workload
+from descheduler.federation.convert_pod import PodDraft
+from descheduler.federation.convert_selectors import resolve
+from descheduler.federation.convert_volumes import Claim, why_waiting
+from descheduler.federation.interning import Interner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """The objects a pod may need besides itself."""
+
+    namespaces: Mapping[str, Mapping[str, str] | None]
+    """The labels of every namespace that exists or holds a pod; None when there is no such object or it cannot be read."""
+    runtime_classes: frozenset[str]
+    claims: Mapping[tuple[str, str], Claim] | None
+    """None when nobody read claims: then nothing can be said about waiting for one."""
+    binding_modes: Mapping[str, str]
+
+
+def complete_pod(draft: PodDraft, seen: Surroundings, interner: Interner) -> Pod:
+    """The pod with its namespace selectors resolved; opaque when an object it needs is not there."""
+    if draft.complete:
+        return draft.pod
+    spec, opaque = draft.pod.spec, draft.pod.spec.opaque
+    if draft.runtime_class and draft.runtime_class not in seen.runtime_classes:
+        opaque = opaque or "spec.runtimeClassName: its RuntimeClass is missing"
+    terms = list(spec.anti_affinity)
+    for scoped in draft.scoped:
+        term, complete = resolve(scoped, seen.namespaces)
+        terms.append(term)
+        if not complete:
+            opaque = opaque or "spec.affinity.podAntiAffinity: namespaceSelector needs a Namespace that is missing"
+    spec = interner(replace(spec, anti_affinity=interner(tuple(terms)), opaque=opaque))
+    return replace(draft.pod, spec=spec, waits_for_claim=_waits_for_claim(draft, seen))
+
+
+def _waits_for_claim(draft: PodDraft, seen: Surroundings) -> str | None:
+    if seen.claims is None:
+        return None
+    for use in draft.claims:
+        claim = seen.claims.get((draft.pod.ref.namespace, use.name))
+        why = why_waiting(use, claim, draft.pod.uid, seen.binding_modes)
+        if why is not None:
+            return why
+    return None
+
+
+def with_closed_nodes(nodes: Iterable[Node], pods: Iterable[Pod], nameless_on: Iterable[str]) -> tuple[Node, ...]:
+    """A bound pod of unknown size, or one that cannot even be named, closes its node as a destination."""
+    holds = dict.fromkeys(nameless_on, "holds a pod without a name")
+    for pod in pods:
+        if pod.node is not None and not pod.spec.size_known:
+            holds.setdefault(pod.node, f"holds {pod.ref.namespace}/{pod.ref.name} whose size is unknown")
+    return tuple(replace(node, closed=holds[node.ref.name]) if node.closed is None and node.ref.name in holds else node for node in nodes)
+
+
+def pointed_to(candidates: Iterable[Workload], workloads: Iterable[Workload], pods: Iterable[Pod]) -> Sequence[Workload]:
+    """Those candidates that control a pod or workload, directly or through one another."""
+    by_uid: dict[str, Workload] = {}
+    by_name: dict[tuple[str, str, str], Workload] = {}
+    for candidate in candidates:
+        by_uid[candidate.uid] = candidate
+        by_name[candidate.kind, candidate.namespace, candidate.name] = candidate
+    open_references: list[tuple[str, OwnerRef]] = [(pod.ref.namespace, pod.owner) for pod in pods if pod.owner is not None]
+    open_references += [(workload.namespace, workload.owner) for workload in workloads if workload.owner is not None]
+    found: dict[tuple[str, str, str], Workload] = {}
+    while open_references:
+        namespace, owner = open_references.pop()
+        workload = by_uid.get(owner.uid) if owner.uid else by_name.get((owner.kind, namespace, owner.name))
+        if workload is not None and (workload.kind, workload.namespace, workload.name) not in found:
+            found[workload.kind, workload.namespace, workload.name] = workload
+            if workload.owner is not None:
+                open_references.append((workload.namespace, workload.owner))
+    return list(found.values())

@@ -1,0 +1,161 @@
+"""Raw pods as domain pods, part by part: what cannot be read makes the pod opaque, never the run fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from sys import intern as intern_text
+from typing import Any
+
+from descheduler.domain.objects import Pod, PodRef, PodSpec
+from descheduler.domain.selectors import NodeSelectorTerm, Pairs, PodTerm, SpreadConstraint
+from descheduler.federation import convert_selectors as selectors
+from descheduler.federation.convert_volumes import ClaimUse, claims_used, volumes
+from descheduler.federation.fields import NOTHING, Attempts, mapping, moment, name, objects, sorted_pairs, text, whole
+from descheduler.federation.interning import Interner
+from descheduler.federation.metadata import MIRROR, PIN, Place, controlling_owner, known_annotations
+from descheduler.federation.opaque import unmodelled
+from descheduler.federation.requests import effective_requests, resize_infeasible
+
+HOSTNAME = "kubernetes.io/hostname"
+FINISHED = frozenset({"Succeeded", "Failed"})
+_ANTI_AFFINITY = f"spec.affinity.podAntiAffinity.{selectors.REQUIRED}"
+_NODE_AFFINITY = f"spec.affinity.nodeAffinity.{selectors.REQUIRED}"
+
+
+@dataclass(frozen=True, slots=True)
+class PodDraft:
+    """A pod that still needs objects which may be read after it."""
+
+    pod: Pod
+    scoped: tuple[selectors.ScopedTerm, ...] = ()
+    runtime_class: str = ""
+    claims: tuple[ClaimUse, ...] = ()
+    """What a waiting pod may be waiting for; empty for bound pods."""
+
+    @property
+    def complete(self) -> bool:
+        return not self.scoped and not self.runtime_class and not self.claims
+
+
+def finished(raw: Mapping[str, Any]) -> bool:
+    """Whether the pod has run to its end: the scheduler does not see it any more."""
+    status = raw.get("status")
+    return isinstance(status, dict) and isinstance(status.get("phase"), str) and status["phase"] in FINISHED
+
+
+def read_pod(raw: Mapping[str, Any], place: Place, cluster: str, interner: Interner) -> tuple[PodDraft, tuple[str, ...]]:
+    """The pod, and what was odd about it. A bound pod whose size is in doubt has ``spec.size_known`` False."""
+    attempt = Attempts()
+    meta = attempt(mapping, raw.get("metadata"), "metadata", NOTHING)
+    body = attempt(mapping, raw.get("spec"), "spec", NOTHING, closes=True)
+    status = attempt(mapping, raw.get("status"), "status", NOTHING, closes=True)
+    labels = interner(attempt(sorted_pairs, meta.get("labels"), "metadata.labels", (), closes=True))
+    notes = interner(attempt(known_annotations, meta.get("annotations"), "metadata.annotations", ()))
+    node = attempt(name, body.get("nodeName"), "spec.nodeName", "") or None
+    spec, scoped = _spec(raw, body, place.namespace, labels, dict(notes).get(PIN), attempt, interner)
+    terminating = meta.get("deletionTimestamp") is not None
+    waiting = node is None and not terminating
+    conditions = attempt(_conditions, status.get("conditions"), "status.conditions", NOTHING)
+    created = attempt(moment, meta.get("creationTimestamp"), "metadata.creationTimestamp", None)
+    since, message = _waits_since(conditions.get("PodScheduled", NOTHING), created, attempt) if waiting else (None, "")
+    owner = attempt(controlling_owner, meta.get("ownerReferences"), "metadata.ownerReferences", None)
+    mirror = attempt(mapping, meta.get("annotations"), "metadata.annotations", NOTHING).get(MIRROR) is not None
+    pod = Pod(
+        ref=PodRef(cluster, intern_text(place.namespace), place.name),
+        uid=place.uid,
+        spec=spec,
+        labels=labels,
+        annotations=notes,
+        volumes=interner(attempt(volumes, body.get("volumes"), "spec.volumes", ())),
+        node=intern_text(node) if node else None,
+        phase=intern_text(attempt(text, status.get("phase"), "status.phase", "") or "Pending"),
+        ready=conditions.get("Ready", NOTHING).get("status") == "True",
+        terminating=terminating,
+        created=created,
+        waiting_since=since,
+        scheduler_message=interner(message),
+        priority=attempt(whole, body.get("priority"), "spec.priority", None) or 0,
+        gates=interner(attempt(selectors.gates, body.get("schedulingGates"), "spec.schedulingGates", ())),
+        nominated_node=attempt(name, status.get("nominatedNodeName"), "status.nominatedNodeName", "") or None,
+        owner=interner(owner),
+        static=mirror or (owner is not None and owner.kind == "Node"),
+    )
+    uses = attempt(lambda value, field: claims_used(value, field, place.name), body.get("volumes"), "spec.volumes", ()) if waiting else ()
+    runtime_class = attempt(text, body.get("runtimeClassName"), "spec.runtimeClassName", "")
+    return PodDraft(_doubted(pod, attempt, interner), scoped, runtime_class, uses), tuple(dict.fromkeys(attempt.oddities))
+
+
+def _waits_since(scheduled: Mapping[str, Any], created: datetime | None, attempt: Attempts) -> tuple[datetime | None, str]:
+    """Since when the scheduler has said no, and how it said it; since creation while it has not."""
+    if scheduled.get("status") != "False":
+        return created, ""
+    since = attempt(moment, scheduled.get("lastTransitionTime"), "status.conditions[].lastTransitionTime", None)
+    return since or created, attempt(text, scheduled.get("message"), "status.conditions[].message", "")
+
+
+def _doubted(pod: Pod, attempt: Attempts, interner: Interner) -> Pod:
+    """The pod, made opaque by whatever could not be read."""
+    if not attempt.oddities:
+        return pod
+    spec = replace(pod.spec, opaque=attempt.oddities[0], size_known=not attempt.closing)
+    return replace(pod, spec=interner(spec))
+
+
+def _conditions(value: object, field: str) -> dict[str, Mapping[str, Any]]:
+    return {text(condition.get("type"), f"{field}[].type"): condition for condition in objects(value, field)}
+
+
+def _spec(
+    raw: Mapping[str, Any], body: Mapping[str, Any], namespace: str, labels: Pairs, pin: str | None, attempt: Attempts, interner: Interner
+) -> tuple[PodSpec, tuple[selectors.ScopedTerm, ...]]:
+    bound = bool(body.get("nodeName"))
+    if not isinstance(raw.get("spec"), dict) and not attempt.oddities:
+        attempt.oddities.append("spec: missing")
+        attempt.closing = True
+    amounts: dict[str, int] = attempt(lambda pod, _: effective_requests(pod, scheduled=bound), raw, "spec", {}, closes=True)
+    selector: Pairs = attempt(sorted_pairs, body.get("nodeSelector"), "spec.nodeSelector", ())
+    if pin is not None:
+        selector = tuple(pair for pair in selector if pair != (HOSTNAME, pin))
+    terms: tuple[NodeSelectorTerm, ...] | None = None
+    anti: tuple[PodTerm, ...] = ()
+    scoped: tuple[selectors.ScopedTerm, ...] = ()
+    if body.get("affinity") is not None:
+        terms, anti, scoped = _affinity(body["affinity"], namespace, labels, attempt)
+    spread: tuple[SpreadConstraint, ...] = ()
+    if body.get("topologySpreadConstraints"):
+        field = "spec.topologySpreadConstraints"
+        spread = attempt(lambda value, at: selectors.spread(value, at, dict(labels)), body[field[5:]], field, ())
+    opaque = attempt(lambda value, _: unmodelled(value), body, "spec", None)
+    if opaque is None and bound and attempt(lambda pod, _: resize_infeasible(pod), raw, "status", False):
+        opaque = "status.conditions[].type PodResizePending"
+    spec = PodSpec(
+        requests=interner.resources(amounts),
+        node_selector=interner(selector),
+        node_affinity=interner(terms),
+        tolerations=interner(attempt(selectors.tolerations, body.get("tolerations"), "spec.tolerations", ())),
+        anti_affinity=interner(anti),
+        spread=interner(spread),
+        scheduler=intern_text(attempt(name, body.get("schedulerName"), "spec.schedulerName", "") or "default-scheduler"),
+        opaque=opaque,
+    )
+    return interner(spec), scoped
+
+
+def _affinity(
+    value: object, namespace: str, labels: Pairs, attempt: Attempts
+) -> tuple[tuple[NodeSelectorTerm, ...] | None, tuple[PodTerm, ...], tuple[selectors.ScopedTerm, ...]]:
+    """Node affinity, and the anti-affinity that everyone else must respect: unreadable, it closes the pod's node."""
+    affinity = attempt(mapping, value, "spec.affinity", NOTHING, closes=True)
+    nodes = attempt(mapping, affinity.get("nodeAffinity"), "spec.affinity.nodeAffinity", NOTHING)
+    terms = attempt(selectors.node_affinity, nodes.get(selectors.REQUIRED), _NODE_AFFINITY, None)
+    apart = attempt(mapping, affinity.get("podAntiAffinity"), "spec.affinity.podAntiAffinity", NOTHING, closes=True)
+    known, scoped = attempt(
+        lambda value, field: selectors.anti_affinity(value, field, namespace, dict(labels)),
+        apart.get(selectors.REQUIRED),
+        _ANTI_AFFINITY,
+        ((), ()),
+        closes=True,
+    )
+    return terms, known, scoped

@@ -1,0 +1,181 @@
+"""Raw selectors, tolerations, node affinity, anti-affinity and spread constraints as domain values (kubernetes.md 3.4 to 3.9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from descheduler.domain.selectors import (
+    LabelSelector,
+    NodeSelectorTerm,
+    PodTerm,
+    Requirement,
+    SpreadConstraint,
+    Toleration,
+    pairs,
+)
+from descheduler.federation.fields import listing, mapping, objects, odd, string_map, text, texts, whole
+
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+_NAME_LABEL = "kubernetes.io/metadata.name"
+_VALUES_NEEDED = {"In": True, "NotIn": True, "Exists": False, "DoesNotExist": False}
+
+
+@dataclass(frozen=True, slots=True)
+class ScopedTerm:
+    """An anti-affinity term whose namespaces are not known before all Namespace objects are."""
+
+    term: PodTerm
+    """With the namespaces it lists by name."""
+    namespaces: LabelSelector
+    """The ``namespaceSelector``; every namespace it selects is looked at too."""
+
+
+Terms = tuple[tuple[PodTerm, ...], tuple[ScopedTerm, ...]]
+"""The terms that are known at once, and those that need namespace labels."""
+
+
+def label_selector(value: object, field: str) -> LabelSelector | None:
+    """A label selector in canonical order; absent or null is None, which selects nothing."""
+    if value is None:
+        return None
+    selector = mapping(value, field)
+    labels = pairs(string_map(selector.get("matchLabels"), f"{field}.matchLabels"))
+    at = f"{field}.matchExpressions"
+    return LabelSelector(labels, _ordered([_requirement(item, f"{at}[]") for item in objects(selector.get("matchExpressions"), at)]))
+
+
+def _requirement(item: Mapping[str, Any], field: str) -> Requirement:
+    operator = text(item.get("operator"), f"{field}.operator")
+    values = texts(item.get("values"), f"{field}.values")
+    if operator not in _VALUES_NEEDED:
+        raise odd(f"{field}.operator", item.get("operator"), "In, NotIn, Exists or DoesNotExist")
+    if _VALUES_NEEDED[operator] != bool(values):
+        raise odd(f"{field}.values", item.get("values"), f"{'some' if _VALUES_NEEDED[operator] else 'no'} values for {operator}")
+    return Requirement(text(item.get("key"), f"{field}.key"), operator, tuple(sorted(set(values))))
+
+
+def _ordered(requirements: list[Requirement]) -> tuple[Requirement, ...]:
+    return tuple(sorted(set(requirements), key=lambda r: (r.key, r.operator, r.values)))
+
+
+def node_affinity(value: object, field: str) -> tuple[NodeSelectorTerm, ...] | None:
+    """The terms of required node affinity, ORed; None when there is none. Raises Odd for a term that cannot be judged."""
+    if value is None:
+        return None
+    terms = []
+    for term in objects(mapping(value, field).get("nodeSelectorTerms"), f"{field}.nodeSelectorTerms"):
+        at = f"{field}.nodeSelectorTerms[]"
+        on_labels, on_name = f"{at}.matchExpressions", f"{at}.matchFields"
+        expressions = [_node_requirement(item, f"{on_labels}[]") for item in objects(term.get("matchExpressions"), on_labels)]
+        names = [_name_requirement(item, f"{on_name}[]") for item in objects(term.get("matchFields"), on_name)]
+        terms.append(NodeSelectorTerm(_ordered(expressions), _ordered(names)))
+    return tuple(terms)
+
+
+def _node_requirement(item: Mapping[str, Any], field: str) -> Requirement:
+    if item.get("operator") not in ("Gt", "Lt"):
+        return _requirement(item, field)
+    values = texts(item.get("values"), f"{field}.values")
+    if len(values) != 1 or not values[0].lstrip("+-").isdecimal():
+        raise odd(f"{field}.values", item.get("values"), "one whole number")
+    return Requirement(text(item.get("key"), f"{field}.key"), item["operator"], values)
+
+
+def _name_requirement(item: Mapping[str, Any], field: str) -> Requirement:
+    found = _requirement(item, field)
+    if found.key != "metadata.name" or found.operator not in ("In", "NotIn") or len(found.values) != 1:
+        raise odd(field, item, "metadata.name In or NotIn one value")
+    return found
+
+
+def tolerations(value: object, field: str) -> tuple[Toleration, ...]:
+    """Tolerations, each once, in a fixed order: their order means nothing."""
+    found = set()
+    for item in objects(value, field):
+        key, shown = text(item.get("key"), f"{field}[].key"), text(item.get("value"), f"{field}[].value")
+        effect = text(item.get("effect"), f"{field}[].effect")
+        operator = text(item.get("operator"), f"{field}[].operator") or "Equal"
+        seconds = whole(item.get("tolerationSeconds"), f"{field}[].tolerationSeconds")
+        found.add(Toleration(key, operator, shown, effect, seconds))
+    if len(found) < 2:
+        return tuple(found)
+    return tuple(sorted(found, key=lambda t: (t.key, t.operator, t.value, t.effect, -1 if t.seconds is None else t.seconds)))
+
+
+def merged(selector: LabelSelector | None, keys: object, field: str, labels: Mapping[str, str], operator: str) -> LabelSelector | None:
+    """The selector with ``matchLabelKeys`` (In) or ``mismatchLabelKeys`` (NotIn) written out; keys the pod lacks are skipped.
+
+    Newer API servers have done this already: then it changes nothing.
+    """
+    more = [Requirement(key, operator, (labels[key],)) for key in texts(keys, field) if key in labels]
+    if selector is None or not more:
+        return selector
+    return LabelSelector(selector.labels, _ordered([*selector.expressions, *more]))
+
+
+def anti_affinity(value: object, field: str, namespace: str, labels: Mapping[str, str]) -> Terms:
+    """Required anti-affinity of a pod in ``namespace`` with ``labels``."""
+    known: list[PodTerm] = []
+    scoped: list[ScopedTerm] = []
+    for term in objects(value, field):
+        key = text(term.get("topologyKey"), f"{field}[].topologyKey")
+        if not key:
+            raise odd(f"{field}[].topologyKey", term.get("topologyKey"), "a label name")
+        selector = label_selector(term.get("labelSelector"), f"{field}[].labelSelector")
+        selector = merged(selector, term.get("matchLabelKeys"), f"{field}[].matchLabelKeys", labels, "In")
+        selector = merged(selector, term.get("mismatchLabelKeys"), f"{field}[].mismatchLabelKeys", labels, "NotIn")
+        named = frozenset(texts(term.get("namespaces"), f"{field}[].namespaces"))
+        wider = label_selector(term.get("namespaceSelector"), f"{field}[].namespaceSelector")
+        if wider is None:
+            known.append(PodTerm(key, selector, named or frozenset({namespace})))
+        elif wider == LabelSelector():
+            known.append(PodTerm(key, selector, None))
+        else:
+            scoped.append(ScopedTerm(PodTerm(key, selector, named), wider))
+    return tuple(known), tuple(scoped)
+
+
+def resolve(scoped: ScopedTerm, namespaces: Mapping[str, Mapping[str, str] | None]) -> tuple[PodTerm, bool]:
+    """The term with its namespaces, and whether all labels it needed were known.
+
+    ``namespaces`` holds the labels of each namespace, None where there is no such object. A namespace of unknown labels is
+    taken in: keeping away from more pods is the safe side.
+    """
+    chosen = set(scoped.term.namespaces or ())
+    complete = True
+    by_name_alone = {r.key for r in scoped.namespaces.expressions} | {key for key, _ in scoped.namespaces.labels} <= {_NAME_LABEL}
+    for name, labels in namespaces.items():
+        if name in chosen:
+            continue
+        if labels is None and not by_name_alone:
+            complete = False
+            chosen.add(name)
+        elif scoped.namespaces.matches({**(labels or {}), _NAME_LABEL: name}):
+            chosen.add(name)
+    return PodTerm(scoped.term.topology_key, scoped.term.selector, frozenset(chosen)), complete
+
+
+def spread(value: object, field: str, labels: Mapping[str, str]) -> tuple[SpreadConstraint, ...]:
+    """The hard spread constraints of a pod with ``labels``; ``ScheduleAnyway`` never blocks and is dropped."""
+    found = []
+    for item in objects(value, field):
+        if item.get("whenUnsatisfiable") == "ScheduleAnyway":
+            continue
+        key = text(item.get("topologyKey"), f"{field}[].topologyKey")
+        skew = whole(item.get("maxSkew"), f"{field}[].maxSkew")
+        if not key or skew is None or skew < 1:
+            raise odd(f"{field}[]", item, "a topologyKey and a maxSkew of at least 1")
+        domains = whole(item.get("minDomains"), f"{field}[].minDomains")
+        selector = label_selector(item.get("labelSelector"), f"{field}[].labelSelector")
+        selector = merged(selector, item.get("matchLabelKeys"), f"{field}[].matchLabelKeys", labels, "In")
+        affinity = text(item.get("nodeAffinityPolicy"), f"{field}[].nodeAffinityPolicy") != "Ignore"
+        taints = text(item.get("nodeTaintsPolicy"), f"{field}[].nodeTaintsPolicy") == "Honor"
+        found.append(SpreadConstraint(key, skew, selector, 1 if domains is None else domains, affinity, taints))
+    return tuple(found)
+
+
+def gates(value: object, field: str) -> tuple[str, ...]:
+    """The names of the scheduling gates."""
+    return tuple(text(mapping(item, f"{field}[]").get("name"), f"{field}[].name") for item in listing(value, field))

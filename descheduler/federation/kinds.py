@@ -1,0 +1,173 @@
+"""The kinds of Kubernetes objects that are read, and what becomes of each.
+
+To add one: a reader from the raw object to a value and what was odd about it, and its line in ``KINDS``; then use it in
+``convert.ClusterBuilder.build``. A reader never fails: what cannot be read becomes whatever is safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from descheduler.domain.objects import Namespace
+from descheduler.federation import convert_workload as workloads
+from descheduler.federation.convert_event import read_scale_up
+from descheduler.federation.convert_node import read_node
+from descheduler.federation.convert_pod import finished, read_pod
+from descheduler.federation.convert_volumes import Claim, StorageClass, read_claim, read_storage_class
+from descheduler.federation.fields import Odd, mapping, sorted_pairs
+from descheduler.federation.interning import Interner
+from descheduler.federation.metadata import IN_DOUBT, Place, known_annotations
+
+Raw = Mapping[str, Any]
+Reading = tuple[object | None, tuple[str, ...]]
+"""The value, None when there is none to keep, and what was odd about the object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Whose objects are read, and where equal values are shared."""
+
+    cluster: str
+    interner: Interner
+
+
+class Item(NamedTuple):
+    """One object to be read."""
+
+    kind: str
+    api_version: str
+    raw: Raw
+    place: Place
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One known kind."""
+
+    groups: frozenset[str]
+    """Its API groups; the same kind of another group is another kind."""
+    read: Callable[[Item], Reading]
+    namespaced: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceFound:
+    """A Namespace; its labels are None when they could not be read."""
+
+    namespace: Namespace
+    labels: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """An object of which only the existence matters."""
+
+    name: str
+
+
+def _pod(item: Item) -> Reading:
+    return (None, ()) if finished(item.raw) else read_pod(item.raw, item.place, item.source.cluster, item.source.interner)
+
+
+def _node(item: Item) -> Reading:
+    return read_node(item.raw, item.place, item.source.cluster, item.source.interner)
+
+
+def _namespace(item: Item) -> Reading:
+    try:
+        meta = mapping(item.raw.get("metadata"), "metadata")
+        labels = sorted_pairs(meta.get("labels"), "metadata.labels")
+        notes = known_annotations(meta.get("annotations"), "metadata.annotations")
+    except Odd as odd:
+        return NamespaceFound(Namespace(name=item.place.name, annotations=IN_DOUBT), None), (str(odd),)
+    return NamespaceFound(Namespace(name=item.place.name, labels=labels, annotations=notes), dict(labels)), ()
+
+
+def _workload(item: Item) -> Reading:
+    try:
+        return workloads.read_workload(item.kind, item.api_version, item.raw, item.place, item.source.interner), ()
+    except Odd as odd:
+        return None, (f"{odd}; its pods count as those of an unknown controller",)
+
+
+def _budget(item: Item) -> Reading:
+    try:
+        return workloads.read_budget(item.api_version, item.raw, item.place), ()
+    except Odd as odd:
+        return workloads.closed_budget(item.place), (f"{odd}; it allows no disruption in its namespace",)
+
+
+def _claim(item: Item) -> Reading:
+    try:
+        return read_claim(item.raw, item.place), ()
+    except Odd as odd:
+        return Claim(item.place.namespace, item.place.name), (str(odd),)
+
+
+def _storage_class(item: Item) -> Reading:
+    try:
+        return read_storage_class(item.raw, item.place), ()
+    except Odd as odd:
+        return StorageClass(item.place.name), (str(odd),)
+
+
+def _present(item: Item) -> Reading:
+    return Present(item.place.name), ()
+
+
+def _event(item: Item) -> Reading:
+    try:
+        return read_scale_up(item.raw), ()
+    except Odd as odd:
+        return None, (str(odd),)
+
+
+def read_other(item: Item) -> Reading:
+    """Any other kind: it may be the controller of pods."""
+    try:
+        return workloads.read_unknown_owner(item.kind, item.api_version, item.raw, item.place, item.source.interner), ()
+    except Odd:
+        return None, ()
+
+
+KINDS: dict[str, Kind] = {
+    "Node": Kind(frozenset({""}), _node, namespaced=False),
+    "Pod": Kind(frozenset({""}), _pod),
+    "Namespace": Kind(frozenset({""}), _namespace, namespaced=False),
+    "Deployment": Kind(frozenset({"apps", "extensions"}), _workload),
+    "ReplicaSet": Kind(frozenset({"apps", "extensions"}), _workload),
+    "StatefulSet": Kind(frozenset({"apps"}), _workload),
+    "DaemonSet": Kind(frozenset({"apps", "extensions"}), _workload),
+    "Job": Kind(frozenset({"batch"}), _workload),
+    "CronJob": Kind(frozenset({"batch"}), _workload),
+    "PodDisruptionBudget": Kind(frozenset({"policy"}), _budget),
+    "PersistentVolumeClaim": Kind(frozenset({""}), _claim),
+    "StorageClass": Kind(frozenset({"storage.k8s.io"}), _storage_class, namespaced=False),
+    "RuntimeClass": Kind(frozenset({"node.k8s.io"}), _present, namespaced=False),
+    "Event": Kind(frozenset({"", "events.k8s.io"}), _event),
+}
+
+PASSED_OVER = frozenset(
+    {
+        "ConfigMap",
+        "ControllerRevision",
+        "Endpoints",
+        "EndpointSlice",
+        "HorizontalPodAutoscaler",
+        "Lease",
+        "NodeMetrics",
+        "PersistentVolume",
+        "PodMetrics",
+        "PriorityClass",
+        "ResourceQuota",
+        "Role",
+        "RoleBinding",
+        "Secret",
+        "Service",
+        "ServiceAccount",
+    }
+)
+"""Kinds that are many and tell nothing yet: never looked at."""

@@ -1,0 +1,111 @@
+"""What a pod may use that is not modelled exactly: such a pod holds its room, never moves and is never counted as placeable.
+
+To add one: a function from the pod's spec to the field that stands in the way, or None, and its line in ``UNMODELLED``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from descheduler.federation.convert_selectors import REQUIRED
+from descheduler.federation.fields import flag, mapping, objects, whole
+
+Spec = Mapping[str, Any]
+
+ATTACHED = (
+    "awsElasticBlockStore",
+    "azureDisk",
+    "cinder",
+    "fc",
+    "flexVolume",
+    "gcePersistentDisk",
+    "iscsi",
+    "photonPersistentDisk",
+    "portworxVolume",
+    "quobyte",
+    "rbd",
+    "scaleIO",
+    "storageos",
+    "vsphereVolume",
+)
+"""Inline volumes of old kinds: they conflict per node or count towards an attach limit."""
+
+
+def unmodelled(spec: Spec) -> str | None:
+    """The first field of the pod's spec that is not modelled exactly; None when all are. Raises Odd for a field of the wrong type."""
+    for rule in UNMODELLED:
+        field = rule(spec)
+        if field is not None:
+            return field
+    return None
+
+
+def resource_claims(spec: Spec) -> str | None:
+    return "spec.resourceClaims" if spec.get("resourceClaims") else None
+
+
+def gangs(spec: Spec) -> str | None:
+    return next((f"spec.{field}" for field in ("schedulingGroup", "workloadRef") if spec.get(field)), None)
+
+
+def host_ports(spec: Spec) -> str | None:
+    """Host ports of containers and sidecars; those of ordinary init containers are not looked at by the scheduler."""
+    on_host = flag(spec.get("hostNetwork"), "spec.hostNetwork")
+    for field, container in _containers(spec):
+        if field == "initContainers" and container.get("restartPolicy") != "Always":
+            continue
+        for port in objects(container.get("ports"), f"spec.{field}[].ports"):
+            taken = whole(port.get("hostPort"), f"spec.{field}[].ports[].hostPort")
+            if taken or (on_host and whole(port.get("containerPort"), f"spec.{field}[].ports[].containerPort")):
+                return f"spec.{field}[].ports[].hostPort"
+    return None
+
+
+def pod_affinity(spec: Spec) -> str | None:
+    affinity = mapping(spec.get("affinity"), "spec.affinity")
+    if affinity and mapping(affinity.get("podAffinity"), "spec.affinity.podAffinity").get(REQUIRED):
+        return "spec.affinity.podAffinity"
+    return None
+
+
+def attached_volumes(spec: Spec) -> str | None:
+    for volume in objects(spec.get("volumes"), "spec.volumes"):
+        for kind in ("persistentVolumeClaim", "ephemeral", "csi", *ATTACHED):
+            if volume.get(kind) is not None:
+                return f"spec.volumes[].{kind}"
+    return None
+
+
+def numeric_tolerations(spec: Spec) -> str | None:
+    for toleration in objects(spec.get("tolerations"), "spec.tolerations"):
+        if toleration.get("operator") not in (None, "", "Equal", "Exists"):
+            return "spec.tolerations[].operator"
+    return None
+
+
+def declared_features(spec: Spec) -> str | None:
+    """Features a node must declare (NodeDeclaredFeatures, kubernetes.md 3.10)."""
+    if spec.get("hostUsers") is False and spec.get("hostNetwork"):
+        return "spec.hostUsers"
+    for field, container in _containers(spec):
+        if container.get("restartPolicyRules"):
+            return f"spec.{field}[].restartPolicyRules"
+    return None
+
+
+def _containers(spec: Spec) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for field in ("containers", "initContainers"):
+        for container in objects(spec.get(field), f"spec.{field}"):
+            yield field, container
+
+
+UNMODELLED: tuple[Callable[[Spec], str | None], ...] = (
+    resource_claims,
+    gangs,
+    host_ports,
+    pod_affinity,
+    attached_volumes,
+    numeric_tolerations,
+    declared_features,
+)

@@ -1,0 +1,103 @@
+"""Hold: gated at admission, evicted, pinned, released; and never left gated."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from descheduler.domain.marks import HOLD_KIND, HOLD_NAME, HOLD_NAMESPACE
+from descheduler.domain.plan import Mover
+from descheduler.ports import Object
+from tests.builders import a_budget, a_node, a_pod
+from tests.execute.acting import Stage, message, told
+from tests.plan_builders import a_move
+
+DB = a_pod("db-0", on="a", of="db", kind="StatefulSet", cpu=2)
+HOLD = Mover.HOLD
+
+
+def held_owners(stage: Stage) -> list[str]:
+    body = stage.fleet.read(Object(cluster="east", kind=HOLD_KIND, namespace=HOLD_NAMESPACE, name=HOLD_NAME))
+    return list(body["spec"]["ownerUIDs"]) if body else []
+
+
+def test_a_stateful_pod_moves_to_exactly_the_planned_node() -> None:
+    stage = Stage(a_node("a"), a_node("b"), a_node("c"), DB, a_budget("db"), grace=timedelta(seconds=30), start_delay=timedelta(seconds=9))
+
+    outcome = stage.act(a_move(DB, "c", mover=HOLD))
+
+    assert [(r.outcome, r.node) for r in outcome.results] == [("Done", "c")]
+    assert stage.where() == {"db-0": "c"}
+    assert stage.leftovers() == []
+    assert held_owners(stage) == []
+
+
+def test_two_pods_change_places_when_one_waits_gated_between_two_waves() -> None:
+    one, two = a_pod("one", on="a", of="one", cpu=2), a_pod("two", on="b", of="two", cpu=2)
+    stage = Stage(a_node("a", cpu=2), a_node("b", cpu=2), one, two)
+
+    outcome = stage.act(a_move(one, "b", mover=HOLD, wave=1, arrival_wave=3), a_move(two, "a", mover=HOLD, wave=2))
+
+    assert outcome.complete
+    assert (stage.nodes_of("one"), stage.nodes_of("two")) == (["b"], ["a"])
+
+
+def test_nothing_is_evicted_before_the_gate_was_seen_to_work() -> None:
+    stage = Stage(a_node("a"), a_node("b"), DB)
+    stage.fleet.before_next("create", lambda: None)  # the hold object; then the probe finds it gone
+    stage.fleet.before_next(
+        "create", lambda: stage.fleet.delete(Object(cluster="east", kind=HOLD_KIND, namespace=HOLD_NAMESPACE, name=HOLD_NAME))
+    )
+
+    outcome = stage.act(a_move(DB, "b", mover=HOLD))
+
+    assert message(outcome, "move-db-0") == "after 0:05:00 still: new pods of StatefulSet db are not held yet"
+    assert "evict" not in stage.verbs()
+    assert stage.where() == {"db-0": "a"}
+
+
+def test_a_closed_budget_leaves_pod_and_hold_as_they_were() -> None:
+    stage = Stage(a_node("a"), a_node("b"), DB, a_budget("db", allowed=0))
+
+    outcome = stage.act(a_move(DB, "b", mover=HOLD))
+
+    assert told(outcome) == {"move-db-0": "Blocked"}
+    assert stage.where() == {"db-0": "a"}
+    assert held_owners(stage) == []
+
+
+def test_a_replacement_whose_node_is_lost_is_released_without_restriction() -> None:
+    stage = Stage(a_node("a"), a_node("b"), DB)
+    stage.fleet.before_next("evict", lambda: stage.fleet.lose_node("east", "b"))
+
+    outcome = stage.act(a_move(DB, "b", mover=HOLD))
+
+    assert told(outcome) == {"move-db-0": "Failed"}
+    assert stage.where() == {"db-0": "a"}
+    assert stage.leftovers() == []
+
+
+def test_a_release_that_is_refused_once_is_tried_again() -> None:
+    stage = Stage(a_node("a"), a_node("b"), DB)
+    stage.fleet.before_next("patch", lambda: None)  # the nomination
+    stage.fleet.before_next("patch", lambda: stage.fleet.refuse_next("patch", code=409))
+
+    outcome = stage.act(a_move(DB, "b", mover=HOLD))
+
+    assert told(outcome) == {"move-db-0": "Failed"}
+    assert stage.where()["db-0"] in ("a", "b")
+    assert stage.leftovers() == []
+
+
+def test_the_held_pods_room_is_kept_against_rivals_of_its_priority() -> None:
+    leaver = a_pod("leaver", on="b", of="web", cpu=2, node_selector={"kubernetes.io/hostname": "b"})
+    rival = a_pod("rival", cpu=2, node_selector={"kubernetes.io/hostname": "b"})
+    stage = Stage(a_node("a"), a_node("b", cpu=4), DB, leaver)
+    stage.fleet.before_next("evict", lambda: None)
+    stage.fleet.add(a_pod("filler", on="b", cpu=0))
+    stage.fleet.before_next("patch", lambda: None)  # the nomination itself, then the release
+    stage.fleet.before_next("patch", lambda: stage.fleet.add(rival))
+
+    outcome = stage.act(a_move(DB, "b", mover=HOLD))
+
+    assert outcome.complete
+    assert (stage.where()["db-0"], stage.where()["rival"]) == ("b", None)

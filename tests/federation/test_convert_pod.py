@@ -1,0 +1,351 @@
+"""Pods as the scheduler sees them; what cannot be read or is not modelled makes them opaque, with the field that did it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from descheduler.domain.objects import OwnerRef, PodRef, Volume
+from descheduler.domain.resources import Resources
+from descheduler.domain.selectors import LabelSelector, NodeSelectorTerm, PodTerm, Requirement, SpreadConstraint, Toleration
+from tests.federation.reading import read, read_oddly, the_pod
+from tests.raw import container_json, namespace_json, node_json, owner_json, pod_json
+
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+HOSTNAME = "kubernetes.io/hostname"
+
+
+def apart_from(**term: Any) -> dict[str, Any]:
+    """Required anti-affinity on the node with one term."""
+    return {"podAntiAffinity": {REQUIRED: [{"topologyKey": HOSTNAME, "labelSelector": {"matchLabels": {"app": "cart"}}, **term}]}}
+
+
+def on_nodes(*terms: dict[str, Any]) -> dict[str, Any]:
+    return {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": list(terms)}}}
+
+
+def test_a_running_pod() -> None:
+    owner = owner_json("ReplicaSet", "cart-5d8")
+    pod = the_pod(pod_json("cart", on="n1", cpu="500m", memory="1Gi", labels={"app": "cart"}, owner=owner, priority=7))
+
+    assert pod.ref == PodRef("east", "shop", "cart")
+    assert pod.uid == "uid-pod-shop-cart"
+    assert pod.spec.requests == Resources({"cpu": 500, "memory": 2**30})
+    assert pod.labels == (("app", "cart"),)
+    assert (pod.node, pod.phase, pod.ready, pod.waiting, pod.terminating) == ("n1", "Running", True, False, False)
+    assert pod.created == datetime(2026, 11, 20, 12, tzinfo=UTC)
+    assert pod.waiting_since is None
+    assert pod.priority == 7
+    assert pod.owner == OwnerRef("ReplicaSet", "cart-5d8", owner["uid"], "apps/v1")
+    assert pod.spec.opaque is None
+
+
+def test_a_waiting_pod_waits_since_the_scheduler_first_said_so() -> None:
+    pod = the_pod(pod_json("cart", created="2026-11-23T11:00:00Z", waiting_since="2026-11-23T11:30:00Z", message="0/3 nodes are available"))
+
+    assert pod.waiting
+    assert pod.waiting_since == datetime(2026, 11, 23, 11, 30, tzinfo=UTC)
+    assert pod.scheduler_message == "0/3 nodes are available"
+    assert not pod.ready
+
+
+def test_a_pod_the_scheduler_has_not_seen_waits_since_its_creation() -> None:
+    pod = the_pod(pod_json("cart", created="2026-11-23T11:00:00Z", waiting_since=None))
+
+    assert pod.waiting_since == datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
+    assert pod.scheduler_message == ""
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_finished_pods_are_not_there(phase: str) -> None:
+    assert read(pod_json("cart", on="n1", phase=phase)).pods == ()
+
+
+def test_a_terminating_pod_does_not_wait() -> None:
+    pod = the_pod(pod_json("cart", metadata={"deletionTimestamp": "2026-11-23T11:59:00Z"}))
+
+    assert pod.terminating
+    assert not pod.waiting
+
+
+def test_gates_and_nomination_are_kept() -> None:
+    pod = the_pod(pod_json("cart", schedulingGates=[{"name": "quota.example/wait"}], status={"nominatedNodeName": "n9"}))
+
+    assert pod.gates == ("quota.example/wait",)
+    assert pod.nominated_node == "n9"
+
+
+def test_only_the_controlling_owner_counts() -> None:
+    assert the_pod(pod_json("cart", owner=owner_json("ReplicaSet", "cart-5d8", controller=False))).owner is None
+
+
+def test_mirror_pods_are_static() -> None:
+    assert the_pod(pod_json("cart", on="n1", annotations={"kubernetes.io/config.mirror": "x"})).static
+    assert the_pod(pod_json("cart", on="n1", owner=owner_json("Node", "n1"))).static
+    assert not the_pod(pod_json("cart", on="n1")).static
+
+
+def test_only_known_annotations_are_kept() -> None:
+    known = {
+        "fleet.descheduler.io/do-not-disrupt": "true",
+        "karpenter.sh/do-not-disrupt": "true",
+        "controller.kubernetes.io/pod-deletion-cost": "5",
+    }
+
+    pod = the_pod(pod_json("cart", annotations={**known, "kubectl.kubernetes.io/last-applied-configuration": "secret"}))
+
+    assert dict(pod.annotations) == known
+
+
+def test_our_own_pin_is_taken_off_again() -> None:
+    pin = {"fleet.descheduler.io/pin": "n1"}
+
+    ours = the_pod(pod_json("cart", annotations=pin, nodeSelector={HOSTNAME: "n1", "disk": "ssd"}))
+    theirs = the_pod(pod_json("cart", annotations=pin, nodeSelector={HOSTNAME: "n2"}))
+
+    assert ours.spec.node_selector == (("disk", "ssd"),)
+    assert theirs.spec.node_selector == ((HOSTNAME, "n2"),)
+
+
+def test_volumes_that_matter_to_a_protection() -> None:
+    volumes = [
+        {"name": "host", "hostPath": {"path": "/var"}},
+        {"name": "scratch", "emptyDir": {}},
+        {"name": "shm", "emptyDir": {"medium": "Memory"}},
+        {"name": "config", "configMap": {"name": "c"}},
+        {"name": "data", "persistentVolumeClaim": {"claimName": "data-0"}},
+    ]
+
+    pod = the_pod(pod_json("cart", on="n1", volumes=volumes))
+
+    assert pod.volumes == (Volume("host", "hostPath"), Volume("scratch", "emptyDir"), Volume("data", "persistentVolumeClaim", "data-0"))
+
+
+def test_tolerations_keep_their_seconds_and_lose_their_order() -> None:
+    first = {"key": "a", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+    second = {"key": "b", "value": "x"}
+
+    one, other = read(pod_json("one", tolerations=[first, second]), pod_json("other", tolerations=[second, first])).pods
+
+    assert one.spec.tolerations == (Toleration("a", "Exists", "", "NoExecute", 300), Toleration("b", "Equal", "x"))
+    assert one.spec is other.spec
+
+
+def test_required_node_affinity_is_kept_and_preferred_is_not() -> None:
+    expression = {"key": "cores", "operator": "Gt", "values": ["8"]}
+    name = {"key": "metadata.name", "operator": "In", "values": ["n1"]}
+    affinity = on_nodes({"matchExpressions": [expression]}, {"matchFields": [name]})
+    affinity["nodeAffinity"][PREFERRED] = [{"weight": 1, "preference": {}}]
+
+    pod = the_pod(pod_json("cart", affinity=affinity))
+
+    terms = (NodeSelectorTerm((Requirement("cores", "Gt", ("8",)),)), NodeSelectorTerm((), (Requirement("metadata.name", "In", ("n1",)),)))
+    assert pod.spec.node_affinity == terms
+    assert pod.spec.opaque is None
+    assert the_pod(pod_json("cart", affinity=on_nodes())).spec.node_affinity == ()
+    assert the_pod(pod_json("cart")).spec.node_affinity is None
+
+
+def test_anti_affinity_looks_into_its_own_namespace_unless_it_says_otherwise() -> None:
+    selector = LabelSelector((("app", "cart"),))
+
+    def namespaces(**term: Any) -> frozenset[str] | None:
+        found = the_pod(pod_json("cart", affinity=apart_from(**term)), namespace_json("shop"), namespace_json("bank", labels={"team": "b"}))
+        assert found.spec.opaque is None
+        assert found.spec.anti_affinity[0].selector == selector
+        return found.spec.anti_affinity[0].namespaces
+
+    assert namespaces() == frozenset({"shop"})
+    assert namespaces(namespaces=["bank"]) == frozenset({"bank"})
+    assert namespaces(namespaceSelector={}) is None
+    assert namespaces(namespaceSelector={"matchLabels": {"team": "b"}}) == frozenset({"bank"})
+    assert namespaces(namespaces=["shop"], namespaceSelector={"matchLabels": {"team": "b"}}) == frozenset({"shop", "bank"})
+
+
+def test_a_namespace_selector_without_the_namespaces_labels_is_opaque_and_keeps_away() -> None:
+    pod = the_pod(
+        pod_json("cart", on="n1", affinity=apart_from(namespaceSelector={"matchLabels": {"team": "b"}})), pod_json("x", namespace="bank")
+    )
+
+    assert pod.spec.anti_affinity[0].namespaces == frozenset({"shop", "bank"})
+    assert pod.spec.opaque is not None
+    assert "namespaceSelector" in pod.spec.opaque
+
+
+def test_a_namespaces_own_name_needs_no_labels() -> None:
+    by_name = {"matchLabels": {"kubernetes.io/metadata.name": "bank"}}
+
+    pod = the_pod(pod_json("cart", affinity=apart_from(namespaceSelector=by_name)), pod_json("x", namespace="bank"))
+
+    assert pod.spec.anti_affinity[0].namespaces == frozenset({"bank"})
+    assert pod.spec.opaque is None
+
+
+def test_match_label_keys_are_written_out_once() -> None:
+    labels = {"app": "cart", "hash": "5d8"}
+    merged = (Requirement("hash", "In", ("5d8",)),)
+    expressions = [{"key": "hash", "operator": "In", "values": ["5d8"]}]
+
+    before = the_pod(pod_json("cart", labels=labels, affinity=apart_from(matchLabelKeys=["hash", "gone"])))
+    after = the_pod(
+        pod_json(
+            "cart", labels=labels, affinity=apart_from(labelSelector={"matchLabels": {"app": "cart"}, "matchExpressions": expressions})
+        )
+    )
+    other = the_pod(pod_json("cart", labels=labels, affinity=apart_from(mismatchLabelKeys=["hash"])))
+
+    assert before.spec.anti_affinity == after.spec.anti_affinity
+    assert before.spec.anti_affinity == (PodTerm(HOSTNAME, LabelSelector((("app", "cart"),), merged), frozenset({"shop"})),)
+    assert other.spec.anti_affinity[0].selector == LabelSelector((("app", "cart"),), (Requirement("hash", "NotIn", ("5d8",)),))
+
+
+def test_hard_spread_is_kept_and_soft_spread_is_not() -> None:
+    hard = {
+        "topologyKey": "zone",
+        "maxSkew": 2,
+        "minDomains": 3,
+        "whenUnsatisfiable": "DoNotSchedule",
+        "nodeAffinityPolicy": "Ignore",
+        "nodeTaintsPolicy": "Honor",
+        "labelSelector": {},
+        "matchLabelKeys": ["hash"],
+    }
+    soft = {"topologyKey": "zone", "maxSkew": 1, "whenUnsatisfiable": "ScheduleAnyway"}
+
+    pod = the_pod(pod_json("cart", labels={"hash": "5d8"}, topologySpreadConstraints=[hard, soft]))
+
+    selector = LabelSelector((), (Requirement("hash", "In", ("5d8",)),))
+    assert pod.spec.spread == (SpreadConstraint("zone", 2, selector, 3, False, True),)
+
+
+def test_replicas_share_one_spec_and_one_set_of_labels() -> None:
+    first, second = read(
+        pod_json("a", on="n1", cpu="1", labels={"app": "x"}), pod_json("b", on="n2", cpu="1000m", labels={"app": "x"})
+    ).pods
+
+    assert first.spec is second.spec
+    assert first.labels is second.labels
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"containers": [container_json(ports=[{"containerPort": 80, "hostPort": 80}])]}, "spec.containers[].ports[].hostPort"),
+        ({"hostNetwork": True, "containers": [container_json(ports=[{"containerPort": 80}])]}, "spec.containers[].ports[].hostPort"),
+        ({"initContainers": [container_json(restartPolicy="Always", ports=[{"hostPort": 80}])]}, "spec.initContainers[].ports[].hostPort"),
+        ({"affinity": {"podAffinity": {REQUIRED: [{"topologyKey": "zone"}]}}}, "spec.affinity.podAffinity"),
+        ({"volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "d"}}]}, "spec.volumes[].persistentVolumeClaim"),
+        ({"volumes": [{"name": "d", "ephemeral": {}}]}, "spec.volumes[].ephemeral"),
+        ({"volumes": [{"name": "d", "csi": {"driver": "x"}}]}, "spec.volumes[].csi"),
+        ({"volumes": [{"name": "d", "iscsi": {}}]}, "spec.volumes[].iscsi"),
+        ({"resourceClaims": [{"name": "gpu"}]}, "spec.resourceClaims"),
+        ({"schedulingGroup": {"podGroupName": "g"}}, "spec.schedulingGroup"),
+        ({"workloadRef": {"name": "w"}}, "spec.workloadRef"),
+        ({"tolerations": [{"key": "sla", "operator": "Lt", "value": "9"}]}, "spec.tolerations[].operator"),
+        ({"runtimeClassName": "kata"}, "spec.runtimeClassName: its RuntimeClass is missing"),
+    ],
+)
+def test_what_is_not_modelled_makes_a_pod_opaque(spec: dict[str, Any], field: str) -> None:
+    pod = the_pod(pod_json("cart", on="n1", **spec))
+
+    assert pod.spec.opaque == field
+    assert pod.spec.size_known
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"containers": [container_json(ports=[{"containerPort": 80}])]},
+        {"initContainers": [container_json(ports=[{"hostPort": 80}])]},
+        {"affinity": {"podAffinity": {PREFERRED: [{"weight": 1}]}}},
+        {"volumes": [{"name": "n", "nfs": {"server": "x", "path": "/"}}]},
+    ],
+)
+def test_what_never_blocks_leaves_a_pod_clear(spec: dict[str, Any]) -> None:
+    assert the_pod(pod_json("cart", on="n1", **spec)).spec.opaque is None
+
+
+def test_a_runtime_class_that_exists_is_fine() -> None:
+    runtime_class = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "kata"}}
+
+    assert the_pod(pod_json("cart", on="n1", runtimeClassName="kata"), runtime_class).spec.opaque is None
+
+
+def test_an_opaque_pod_keeps_its_anti_affinity() -> None:
+    pod = the_pod(pod_json("cart", on="n1", affinity=apart_from(), resourceClaims=[{"name": "gpu"}]))
+
+    assert pod.spec.opaque == "spec.resourceClaims"
+    assert len(pod.spec.anti_affinity) == 1
+
+
+@pytest.mark.parametrize(
+    ("broken", "field"),
+    [
+        ({"cpu": "lots"}, "spec.containers[].resources.requests.cpu"),
+        ({"containers": "main"}, "spec.containers"),
+        ({"containers": []}, "spec.containers"),
+        ({"labels": {"app": 5}}, "metadata.labels"),
+        ({"affinity": apart_from(labelSelector={"matchExpressions": [{"key": "a", "operator": "Like"}]})}, "spec.affinity.podAntiAffinity"),
+        ({"affinity": []}, "spec.affinity"),
+    ],
+)
+def test_a_bound_pod_of_unknown_size_closes_its_node(broken: dict[str, Any], field: str) -> None:
+    cluster, odd = read_oddly(node_json("n1"), node_json("n2"), pod_json("cart", on="n1", **broken))
+
+    assert cluster.nodes[0].closed == "holds shop/cart whose size is unknown"
+    assert cluster.nodes[1].closed is None
+    assert not cluster.pods[0].spec.size_known
+    assert odd[0][0] == "Pod shop/cart"
+    assert odd[0][1].startswith(field)
+
+
+@pytest.mark.parametrize(
+    ("broken", "field"),
+    [
+        ({"affinity": on_nodes({"matchExpressions": [{"key": "a", "operator": "Like", "values": ["b"]}]})}, "spec.affinity.nodeAffinity"),
+        ({"topologySpreadConstraints": [{"topologyKey": "zone"}]}, "spec.topologySpreadConstraints"),
+        ({"created": "yesterday"}, "metadata.creationTimestamp"),
+        ({"tolerations": {}}, "spec.tolerations"),
+        ({"schedulerName": 5}, "spec.schedulerName"),
+        ({"metadata": {"annotations": []}}, "metadata.annotations"),
+        ({"volumes": "none"}, "spec.volumes"),
+    ],
+)
+def test_a_pod_that_cannot_be_read_in_part_is_opaque_but_its_size_is_known(broken: dict[str, Any], field: str) -> None:
+    cluster, odd = read_oddly(node_json("n1"), pod_json("cart", on="n1", **broken))
+
+    assert cluster.nodes[0].closed is None
+    assert cluster.pods[0].spec.opaque is not None
+    assert cluster.pods[0].spec.opaque.startswith(field)
+    assert odd[0][1].startswith(field)
+
+
+def test_a_waiting_pod_that_cannot_be_read_stays_in_the_snapshot() -> None:
+    cluster, _ = read_oddly({**pod_json("cart"), "spec": None})
+
+    assert cluster.pods[0].waiting
+    assert cluster.pods[0].spec.opaque == "spec: missing"
+
+
+def test_a_pod_without_a_name_is_remarked_upon() -> None:
+    cluster, odd = read_oddly({"apiVersion": "v1", "kind": "Pod", "metadata": {}})
+
+    assert cluster.pods == ()
+    assert odd == [("a Pod without a name", "metadata.name: missing")]
+
+
+def test_a_bound_pod_without_a_name_closes_its_node() -> None:
+    cluster, odd = read_oddly(node_json("n1"), pod_json("\x1b[2J", on="n1"))
+
+    assert cluster.nodes[0].closed == "holds a pod without a name"
+    assert odd == [("a Pod without a name", "metadata.name: '\\x1b[2J', expected a Kubernetes name")]
+
+
+def test_text_that_cannot_be_written_again_is_odd() -> None:
+    cluster, _ = read_oddly(pod_json("cart", on="n1", labels={"app": "\ud800"}))
+
+    assert cluster.pods[0].labels == ()
+    assert cluster.pods[0].spec.opaque is not None

@@ -1,0 +1,100 @@
+"""Whether what the plan says of pods it could not place is true, and whether it overlooked an easy place."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tests.judge.contract import ref
+from tests.judge.fit import Guest, State, joint_refusal, refusal
+from tests.judge.fleet import Cluster, Fleet, Pod
+from tests.judge.moves import Step, after
+from tests.judge.opaque import may_be_opaque, not_ours
+from tests.judge.policy import Policy
+from tests.judge.quantities import Body
+
+
+def unplaced_violations(plan: Body, fleet: Fleet, steps: list[Step], policy: Policy) -> Iterator[str]:
+    """Wrong categories, and pods for which the plan's own end leaves a place."""
+    ends = {cluster.name: after(cluster, steps) for cluster in fleet.readable}
+    for item in plan["unplaced"]:
+        pod = fleet.pods.get(ref(item["pod"]))
+        if pod is None or fleet.clusters[pod.cluster].trouble:
+            continue
+        cluster, category = fleet.clusters[pod.cluster], item["category"]
+        must = not_ours(pod)
+        if category == "NotOurs":
+            if must is None and not may_be_opaque(pod, cluster):
+                yield f"{pod.key} is NotOurs without any reason"
+            continue
+        if must is not None:
+            yield f"{pod.key} is {category}, but NotOurs: {must}"
+            continue
+        yield from _category(pod, category, cluster, fleet, policy)
+        yield from _overlooked(pod, ends[pod.cluster], plan, fleet, policy)
+    yield from _older_first(plan, fleet, policy)
+
+
+def admitting(pod: Pod, cluster: Cluster, *, lifecycle: bool) -> list[str]:
+    """Nodes that would admit it with only DaemonSet and static pods left there, cordons and joint rules ignored."""
+    out = []
+    for node in cluster.nodes.values():
+        if refusal(pod, node, cordons=False, lifecycle=lifecycle) is None:
+            stay = [p for p in cluster.pods if p.node == node.name and (p.daemon or p.static)]
+            if State(cluster, [Guest(each, node.name) for each in stay]).has_room(Guest(pod, node.name, "new")):
+                out.append(node.name)
+    return out
+
+
+def _category(pod: Pod, category: str, cluster: Cluster, fleet: Fleet, policy: Policy) -> Iterator[str]:
+    # Whether a node that is not Ready "admits" is not said: the judge accepts both readings.
+    sure, possible = admitting(pod, cluster, lifecycle=True), admitting(pod, cluster, lifecycle=False)
+    if category == "Never" and sure:
+        yield f"{pod.key} is Never, but {sure[0]} admits it"
+    if category in ("Room", "Limits") and not possible:
+        yield f"{pod.key} is {category}, but no node ever admits it: Never"
+    barred = policy.outside(pod) or policy.untriggered(pod, fleet)
+    if category == "Room" and barred and sure and joint_free(pod, cluster):
+        yield f"{pod.key} is Room, but it fits and only the policy stands in the way: {barred}"
+
+
+def joint_free(pod: Pod, cluster: Cluster) -> list[str]:
+    """Nodes where it fits in the snapshot as it is."""
+    state = after(cluster, [])
+    return [name for name in cluster.nodes if joint_refusal(Guest(pod, name, "new"), state) is None]
+
+
+def _overlooked(pod: Pod, end: State, plan: Body, fleet: Fleet, policy: Policy) -> Iterator[str]:
+    waves = policy.spec["limits"].get("waves")
+    if policy.outside(pod) or policy.untriggered(pod, fleet) or (waves is not None and plan["summary"]["waves"] >= waves):
+        return
+    for name in end.cluster.nodes:
+        if joint_refusal(Guest(pod, name, "new"), end) is None:
+            yield f"{pod.key} is unplaced, but fits on {pod.cluster}/{name} when the plan is done"
+            return
+
+
+def _older_first(plan: Body, fleet: Fleet, policy: Policy) -> Iterator[str]:
+    """Of replicas that are alike, the longest waiting is placed first."""
+    placed: dict[str, list[Pod]] = defaultdict(list)
+    for item in plan["placements"]:
+        pod = fleet.pods.get(ref(item["pod"]))
+        if pod is not None:
+            placed[_alike(pod)].append(pod)
+    for item in plan["unplaced"]:
+        pod = fleet.pods.get(ref(item["pod"]))
+        if pod is None or pod.waits_since is None or policy.outside(pod) or policy.untriggered(pod, fleet):
+            continue
+        for other in placed.get(_alike(pod), []) if item["category"] != "NotOurs" else []:
+            if other.waits_since is not None and other.waits_since > pod.waits_since:
+                yield f"{other.key} is placed before {pod.key}, which is alike and has waited longer"
+
+
+def _alike(pod: Pod) -> str:
+    spec = {key: value for key, value in pod.spec.items() if key not in ("volumes", "hostname")}
+    containers = [c.get("resources") for kind in ("containers", "initContainers") for c in pod.spec.get(kind) or []]
+    owner = (pod.owner or {}).get("uid", pod.key)
+    return json.dumps(
+        [pod.cluster, pod.namespace, owner, pod.labels, containers, spec.get("nodeSelector"), spec.get("affinity"), pod.priority]
+    )
