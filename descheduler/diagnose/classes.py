@@ -16,7 +16,7 @@ from descheduler.domain.snapshot import Snapshot
 from descheduler.policy.overrides import Effective
 from descheduler.policy.policy import Policy
 from descheduler.rules.filters import Verdicts
-from descheduler.rules.movers import movers_for, reserved
+from descheduler.rules.movers import TECHNIQUES, movers_for, reserved
 from descheduler.rules.protections import protection
 from descheduler.rules.subject import ProtectionSettings, Subject
 
@@ -201,6 +201,14 @@ class Sorted:
             if (c.waiting and self._placeable[c.index]) or (not c.waiting and c.movers):
                 reach = tuple(n for n in here.get(c.cluster, ()) if self._roomy(c, n, fixed[n]) and verdicts.admits(c.spec, self.nodes[n]))
                 self.classes[c.index] = replace(c, reach=reach)
+                if not c.waiting and not self._steered(c, reach):
+                    self.classes[c.index] = replace(c, reach=(), movers=())
+                    self.protected.update((pod, "Evict: its successor could go to more than one node") for pod in c.pods)
+
+    @staticmethod
+    def _steered(c: PodClass, reach: tuple[int, ...]) -> bool:
+        """Whether its pods end where we want them: by the mover, or because there is only one node for them."""
+        return any(TECHNIQUES[mover].steers for mover in c.movers) or (len(reach) == 1 and reach[0] not in c.at)
 
     def _roomy(self, c: PodClass, node: int, fixed: dict[str, int]) -> bool:
         room = self.nodes[node].allocatable

@@ -8,20 +8,22 @@ the first incumbent, so there is always one. Later stages for large fleets join 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from descheduler.domain.placement import Placement, Route, Shift
 from descheduler.domain.problem import Problem
 from descheduler.planner import order, trim
 from descheduler.planner.trim import replay
-from descheduler.portfolio.blocks import solve_blocks
+from descheduler.portfolio.blocks import size, solve_blocks
+from descheduler.portfolio.parts import joined, parted, placement_of
 from descheduler.portfolio.score import Score, score
 from descheduler.rivals import settled
 from descheduler.solver.solution import LevelResult, Search, Solution
 from descheduler.verify import violations
 
 ROUNDS = 4
-TIMED_WAVES = (2, 3, 4)
+TIMED_WAVES = (2, 3, 4, 5)
 TIMED_EFFORT = 0.25
 TIMED_SIZE = 6000
 """Variables of one wave up to which the model that knows the waves is worth its time."""
@@ -38,6 +40,8 @@ class Budgeted:
     """Wall clock for everything; only an emergency stop."""
     rounds: int = ROUNDS
     """How often what could not be realised is forbidden and solved again; 1 is a quick look."""
+    quick: bool = False
+    """Without tie-breaks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +68,11 @@ class _Rounds:
     def search(self) -> Search:
         left = None if self.budgeted.seconds is None else max(0.05, self.budgeted.seconds - (time.monotonic() - self.started))
         return Search(
-            effort=self.budgeted.effort, seed=self.budgeted.seed, deadline=left, forbidden=frozenset(self.forbidden)
+            effort=self.budgeted.effort,
+            seed=self.budgeted.seed,
+            deadline=left,
+            forbidden=frozenset(self.forbidden),
+            quick=self.budgeted.quick,
         )
 
     def over(self) -> bool:
@@ -73,8 +81,12 @@ class _Rounds:
     def run(self) -> Found:
         first = solve_blocks(self.problem, self.search(), self.budgeted.workers)
         self.reproducible &= first.reproducible
-        if not self._realise(first.placement) and self.budgeted.rounds > 1 and not (self._small() and self._timed(first)):
-            self._again()
+        incomplete = self._realise(first.placement)
+        if incomplete and self.budgeted.rounds > 1:
+            for cluster in incomplete:
+                self._timed(cluster, first)
+            if not self._reached(first):
+                self._again()
         return Found(
             route=self.best,
             levels=self._proven(first),
@@ -82,26 +94,39 @@ class _Rounds:
             rejected=tuple(self.rejected),
         )
 
-    def _small(self) -> bool:
-        classes = (*self.problem.movable, *self.problem.placeable)
-        return sum(len(c.reach) + len(c.at) for c in classes) <= TIMED_SIZE
+    def _reached(self, first: Solution, cluster: str | None = None) -> bool:
+        """Whether the best route places as many of every priority as the end state of the first search, in one cluster or in all."""
+        problem = self.problem
+        wanted: Counter[int] = Counter()
+        for (c, _), count in first.placement.arrivals.items():
+            if problem.classes[c].waiting and cluster in (None, problem.classes[c].cluster):
+                wanted[problem.classes[c].priority] += count
+        placed = Counter(
+            problem.classes[b.pod_class].priority for b in self.best.binds if cluster in (None, problem.classes[b.pod_class].cluster)
+        )
+        return [placed[p] for p in problem.priorities] >= [wanted[p] for p in problem.priorities]
 
-    def _timed(self, first: Solution) -> bool:
-        """Solve with ever more waves in the model, from the best route so far, until all that can be placed is."""
-        ceilings = tuple((r.name, r.key, r.bound) for r in first.levels if r.name == "PendingPods" and isinstance(r.key, int) and r.bound is not None)
-        goal = tuple((r.key, round(r.value)) for r in first.levels if r.name == "PendingPods" and isinstance(r.key, int))
-        terms = self.problem.terms
-        quick = replace(self.problem, terms=replace(terms, objectives=tuple(o for o in terms.objectives if o != "Headroom")))
+    def _timed(self, cluster: str, first: Solution) -> None:
+        """Solve one cluster with ever more waves in the model, from its best route so far, until all that can be placed is."""
+        problem = self.problem
+        if size(problem, frozenset([cluster])) > TIMED_SIZE:
+            return
         for waves in TIMED_WAVES:
-            if waves > self.problem.terms.waves or self.over():
-                break
-            search = replace(self.search(), waves=waves, ceilings=ceilings, hint=self.best, effort=self.budgeted.effort * TIMED_EFFORT)
-            solution = solve_blocks(quick, search, self.budgeted.workers)
+            if waves > problem.terms.waves or self.over() or self._reached(first, cluster):
+                return
+            mine, others = parted(problem, self.best, cluster)
+            search = replace(
+                self.search(),
+                clusters=frozenset([cluster]),
+                spent=placement_of(others),
+                waves=waves,
+                hint=mine,
+                quick=True,
+                effort=self.budgeted.effort * TIMED_EFFORT,
+            )
+            solution = solve_blocks(problem, search, self.budgeted.workers)
             self.reproducible &= solution.reproducible
-            self._realise(solution.placement)
-            if all(dict(self.best_score.placed).get(priority, 0) == value for priority, value in goal if isinstance(priority, int)):
-                return True
-        return False
+            self._realise(solution.placement, others)
 
     def _again(self) -> None:
         """Solve without what could not be realised, a few times."""
@@ -109,34 +134,40 @@ class _Rounds:
             if self.over():
                 return
             known = len(self.forbidden)
-            search = replace(self.search(), effort=self.budgeted.effort * TIMED_EFFORT)
+            search = replace(self.search(), quick=True, effort=self.budgeted.effort * TIMED_EFFORT)
             solution = solve_blocks(self.problem, search, self.budgeted.workers)
             self.reproducible &= solution.reproducible
-            if self._realise(solution.placement) or len(self.forbidden) == known:
+            if not self._realise(solution.placement) or len(self.forbidden) == known:
                 return
 
-    def _realise(self, placement: Placement) -> bool:
-        """Order, trim, settle with rivals, verify; keep the result if it is the best. Whether all of it could be realised."""
-        ordered = order(self.problem, placement)
-        for key in ordered.stuck.arrivals:
-            self.forbidden.add(key)
-        route, robbed = settled(self.problem, trim(self.problem, ordered.route))
-        complete = ordered.complete and not robbed
+    def _realise(self, placement: Placement, others: Route | None = None) -> tuple[str, ...]:
+        """Order, trim, settle with rivals, verify; keep the result if it is the best. Clusters of which something was left out.
+
+        ``others`` are the steps of clusters that the placement does not speak of.
+        """
+        problem = self.problem
+        ordered = order(problem, placement)
+        left_out = {problem.classes[c].cluster for c, _ in ordered.stuck.arrivals}
+        self.forbidden.update(ordered.stuck.arrivals)
+        route, robbed = settled(problem, trim(problem, ordered.route))
+        left_out |= {problem.classes[s.pod_class].cluster for s in robbed}
         while robbed:
             self.forbidden.update((s.pod_class, s.target) for s in robbed)
-            route, robbed = settled(self.problem, trim(self.problem, replay(self.problem, _without(route, robbed))))
-        again = order(self.problem, _placement(route))
+            route, robbed = settled(problem, trim(problem, replay(problem, _without(route, robbed))))
+        again = order(problem, placement_of(route))
         if again.complete and again.route.waves < route.waves:
-            shorter, robbed = settled(self.problem, again.route)
+            shorter, robbed = settled(problem, again.route)
             route = route if robbed else shorter
-        found = [str(v) for v in violations(self.problem, route)]
+        if others is not None:
+            route = joined(route, others)
+        found = [str(v) for v in violations(problem, route)]
         if found:
             self.rejected.append(found[0])
-            return False
-        reached = score(self.problem, route)
+            return tuple(sorted(left_out))
+        reached = score(problem, route)
         if reached > self.best_score:
             self.best, self.best_score = route, reached
-        return complete
+        return tuple(sorted(left_out))
 
     def _proven(self, first: Solution) -> tuple[LevelResult, ...]:
         """The first search's bounds if the realised plan holds its values, else bounds at the realised values."""
@@ -145,7 +176,7 @@ class _Rounds:
         if same:
             return first.levels
         held = tuple((name, key, value) for (name, key), value in reached.items())
-        search = replace(self.search(), forbidden=frozenset(), reached=held)
+        search = replace(self.search(), forbidden=frozenset(), reached=held, quick=True)
         return solve_blocks(self.problem, search, self.budgeted.workers).levels
 
 
@@ -154,18 +185,6 @@ def _without(route: Route, dropped: tuple[Shift, ...]) -> Route:
     for shift in dropped:
         left.remove(shift)
     return replace(route, shifts=tuple(left))
-
-
-def _placement(route: Route) -> Placement:
-    """The counts a route amounts to."""
-    departures: dict[tuple[int, int], int] = {}
-    arrivals: dict[tuple[int, int], int] = {}
-    for s in route.shifts:
-        departures[s.pod_class, s.source] = departures.get((s.pod_class, s.source), 0) + 1
-        arrivals[s.pod_class, s.target] = arrivals.get((s.pod_class, s.target), 0) + 1
-    for b in route.binds:
-        arrivals[b.pod_class, b.target] = arrivals.get((b.pod_class, b.target), 0) + 1
-    return Placement(departures=departures, arrivals=arrivals)
 
 
 def search(problem: Problem, budgeted: Budgeted) -> Found:

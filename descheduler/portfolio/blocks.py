@@ -35,7 +35,7 @@ def solve_blocks(problem: Problem, search: Search, workers: int) -> Solution:
     """Solve the fleet whole or in blocks."""
     from descheduler.solver.exact import solve  # OR-Tools takes half a second to import
 
-    names = concerned(problem)
+    names = concerned(problem) if search.clusters is None else tuple(sorted(search.clusters))
     if size(problem, frozenset(names)) <= WHOLE or len(names) == 1:
         return solve(problem, replace(search, clusters=frozenset(names)))
     searches = [replace(search, clusters=frozenset([name])) for name in names]

@@ -124,17 +124,19 @@ def solve(problem: Problem, search: Search) -> Solution:
     for name in objectives:
         if name == "Headroom" and name in before_disruption:
             ladder = _headroom_second(problem, search, ladder)
-        elif name == "Headroom":
+        elif name == "Headroom" and not search.quick:
             _climb_all(ladder, headroom(ladder.model, None))
         elif name in LEVELS:
             _climb_all(ladder, LEVELS[name](ladder.model))
-            if name == "Disruption":
+            if name == "Disruption" and not search.quick:
                 _climb_all(ladder, waiting(ladder.model), tie_break=True)
     return _solution(ladder)
 
 
 def _climb_all(ladder: _Ladder, levels: Iterable[Level], tie_break: bool = False) -> None:
     for level in levels:
+        if level.key == "cost" and ladder.search.quick:
+            continue
         ladder.climb(level, tie_break or level.key == "cost")
 
 

@@ -50,8 +50,8 @@ class Search:
     """What other blocks of the same run already use of the limits."""
     waves: int = 0
     """Model this many waves explicitly; 0 judges the end state only."""
-    extra_moves: bool = False
-    """Headroom comes before Disruption, so moves beyond those for waiting pods are wanted."""
+    quick: bool = False
+    """Only PendingPods and the number of moves, no tie-breaks."""
     ceilings: tuple[tuple[str, int | str, float], ...] = ()
     """(name, key, bound) proven before: a search that reaches one stops there."""
     hint: Route | None = None

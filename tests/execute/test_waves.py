@@ -123,3 +123,15 @@ def test_whoever_is_thrown_out_by_a_bug_of_ours_leaves_nothing_behind() -> None:
     assert reserved == [True]
     assert stage.where() == {"cart": "hole", "big": None}
     assert stage.leftovers() == []
+
+
+def test_a_surprise_stops_what_has_not_begun_in_its_own_wave() -> None:
+    big = a_pod("big", of="big", cpu=9)
+    lost, helper = a_pod("lost", on="a", of="web", cpu=1), a_pod("helper", on="a", of="helper")
+    stage = Stage(a_node("a", cpu=9), a_node("b"), a_node("gone"), lost, helper, big)
+    stage.fleet.lose_node("east", "gone")
+
+    outcome = stage.act(a_move(lost, "gone", room_for=[big]), a_move(helper, "b", room_for=[big]))
+
+    assert told(outcome) == {"move-lost": "Blocked", "move-helper": "Skipped"}
+    assert stage.verbs() == []

@@ -65,7 +65,7 @@ def _one(told: Body, cluster: Cluster, state: State, shapes: list[Body]) -> Iter
     yield from _largest(told["largestPod"], [nodes, [node for node in nodes if any(admits(s, node) for s in shapes)]], state)
     for name, share in told["stranded"].items():
         lawful = [_stranded(name, among, state, shapes) for among in (nodes, [n for n in nodes if any(admits(s, n) for s in shapes)])]
-        if not isinstance(share, int | float) or not any(abs(share - each) <= ROUNDED for each in lawful):
+        if not isinstance(share, int | float) or not any(abs(share - float(each)) <= ROUNDED for each in lawful):
             yield f"stranded.{name}: {share}, counted {float(lawful[0]):.4f}"
 
 

@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from descheduler.domain.marks import HOLD_GATE, HOLD_KIND, HOSTNAME, PIN
-from descheduler.domain.objects import Budget, Pod, PodRef
+from descheduler.domain.objects import Pod, PodRef
 from descheduler.domain.selectors import Pairs, pairs
 from descheduler.domain.snapshot import Snapshot
 from descheduler.federation.convert_pod import read_pod
 from descheduler.federation.interning import Interner
 from descheduler.federation.metadata import place
 from descheduler.federation.simulated.bodies import CLASS_PREFIX, pod_body
-from descheduler.federation.simulated.state import Record, State
+from descheduler.federation.simulated.state import BudgetKey, Record, State
 from descheduler.ports import Answer, Body, Object
 
 STATUS = {403: "Forbidden", 404: "NotFound", 409: "Conflict", 422: "Invalid", 429: "TooManyRequests", 500: "InternalError"}
@@ -35,7 +35,8 @@ class Api:
         self._state = state
         self._grace = grace
         self._interner = Interner()
-        self._healthy_at_first = {(c.name, b.namespace, b.name): self.healthy(c.name, b) for c in snapshot.clusters for b in c.budgets}
+        self._budgets = {BudgetKey(c.name, b.namespace, b.name): b for c in snapshot.clusters for b in c.budgets}
+        self._healthy_at_first = {key: self.healthy(key) for key in self._budgets}
 
     def create(self, cluster: str, body: Body, now: datetime, dry_run: bool) -> Answer:
         if body["kind"] == HOLD_KIND:
@@ -115,7 +116,7 @@ class Api:
             return record
         pod = record.pod
         if not pod.terminating and pod.phase == "Running":
-            budgets = [b for b in self._state.clusters[what.cluster].budgets if _covers(b, pod)]
+            budgets = self._state.budgets_over(pod)
             if len(budgets) > 1:
                 return refused(500, "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.")
             if budgets and not self._lets_go(pod, budgets[0]):
@@ -124,20 +125,20 @@ class Api:
             self.terminate(pod.ref, now)
         return Answer(code=201)
 
-    def _lets_go(self, pod: Pod, budget: Budget) -> bool:
-        if not pod.ready and (budget.always_allow_unhealthy or self.healthy(pod.ref.cluster, budget) >= budget.desired > 0):
+    def _lets_go(self, pod: Pod, key: BudgetKey) -> bool:
+        budget = self._budgets[key]
+        if not pod.ready and (budget.always_allow_unhealthy or self.healthy(key) >= budget.desired > 0):
             return True
-        return self.allowed(pod.ref.cluster, budget) > 0
+        return self.allowed(key) > 0
 
-    def healthy(self, cluster: str, budget: Budget) -> int:
-        """How many Ready pods the budget covers now."""
-        here = (self._state.records[ref].pod for ref in self._state.places.get((cluster, budget.namespace), ()))
-        return sum(pod.ready and not pod.terminating and _covers(budget, pod) for pod in here)
+    def healthy(self, key: BudgetKey) -> int:
+        """How many Ready pods a budget covers now."""
+        return self._state.healthy[key]
 
-    def allowed(self, cluster: str, budget: Budget) -> int:
+    def allowed(self, key: BudgetKey) -> int:
         """``disruptionsAllowed`` now: what the snapshot said, less what has been lost since, plus what has come."""
-        change = self.healthy(cluster, budget) - self._healthy_at_first[cluster, budget.namespace, budget.name]
-        return 0 if budget.never else max(0, budget.allowed + change)
+        budget = self._budgets[key]
+        return 0 if budget.never else max(0, budget.allowed + self.healthy(key) - self._healthy_at_first[key])
 
     def delete(self, what: Object, now: datetime, dry_run: bool) -> Answer:
         if what.kind == HOLD_KIND:
@@ -185,10 +186,6 @@ class Api:
         if not dry_run:
             hold["spec"] = {**(hold.get("spec") or {}), **(patch.get("spec") or {})}
         return Answer(code=200, body=hold)
-
-
-def _covers(budget: Budget, pod: Pod) -> bool:
-    return budget.namespace == pod.ref.namespace and budget.selector is not None and budget.selector.matches(dict(pod.labels))
 
 
 def _merged(told: Pairs, patch: Mapping[str, str | None] | None) -> Pairs:

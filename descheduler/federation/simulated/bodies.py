@@ -18,6 +18,13 @@ CLASS_PREFIX = "priority-"
 
 
 def pod_body(record: Record) -> Json:
+    """The pod as the API server tells it; the same body until the pod changes: look, do not write."""
+    if record.body is None:
+        record.body = _pod_body(record)
+    return record.body
+
+
+def _pod_body(record: Record) -> Json:
     pod = record.pod
     meta = _meta(pod.ref.namespace, pod.ref.name, pod.uid, pod.labels, pod.annotations, pod.owner)
     meta["resourceVersion"] = str(record.version)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from descheduler.clock import Clock
 from descheduler.domain.marks import HOLD_KIND
-from descheduler.domain.objects import Cluster, NodeRef, Pod, PodRef
+from descheduler.domain.objects import Budget, Cluster, NodeRef, Pod, PodRef
 from descheduler.domain.snapshot import Snapshot
 from descheduler.federation.simulated.api import Api, refused
 from descheduler.federation.simulated.bodies import budget_body, node_body, pod_body, workload_body
 from descheduler.federation.simulated.controllers import reconcile
 from descheduler.federation.simulated.scheduler import Choice, Scheduler
-from descheduler.federation.simulated.state import OwnerKey, Record, State
+from descheduler.federation.simulated.state import BudgetKey, OwnerKey, Record, State
 from descheduler.ports import Answer, Body, Object
 
 VERBS = ("create", "patch", "evict", "delete")
@@ -79,10 +79,8 @@ class SimulatedFleet:
         return replace(
             cluster,
             nodes=tuple(nodes[name] for name in sorted(nodes)),
-            pods=tuple(record.pod for ref, record in sorted(state.records.items()) if ref.cluster == cluster.name),
-            budgets=tuple(
-                replace(b, allowed=self._api.allowed(cluster.name, b), healthy=self._api.healthy(cluster.name, b)) for b in cluster.budgets
-            ),
+            pods=tuple(sorted((r.pod for ref, r in state.records.items() if ref.cluster == cluster.name), key=_by_name)),
+            budgets=tuple(replace(b, allowed=self._api.allowed(key), healthy=self._api.healthy(key)) for key, b in _keyed(cluster)),
             workloads=tuple(
                 replace(w, replicas=state.desired.get(OwnerKey(cluster.name, w.namespace, w.kind, w.name), w.replicas))
                 for w in cluster.workloads
@@ -101,9 +99,8 @@ class SimulatedFleet:
             node = state.scenes[what.cluster].nodes.get(what.name)
             return node_body(node) if node else None
         if what.kind == "PodDisruptionBudget":
-            budgets = state.clusters[what.cluster].budgets
-            found = next((b for b in budgets if (b.namespace, b.name) == (what.namespace, what.name)), None)
-            return budget_body(found, self._api.allowed(what.cluster, found), self._api.healthy(what.cluster, found)) if found else None
+            found = ((key, b) for key, b in _keyed(state.clusters[what.cluster]) if key[1:] == (what.namespace, what.name))
+            return next((budget_body(b, self._api.allowed(key), self._api.healthy(key)) for key, b in found), None)
         return self._workload(OwnerKey(what.cluster, what.namespace, what.kind, what.name))
 
     def _workload(self, key: OwnerKey) -> Body | None:
@@ -122,7 +119,7 @@ class SimulatedFleet:
 
     def pods(self, cluster: str, namespace: str) -> Sequence[Body]:
         self._pass_time()
-        return [pod_body(self._state.records[ref]) for ref in sorted(self._state.places.get((cluster, namespace), ()))]
+        return [pod_body(self._state.records[ref]) for ref in self._state.places.get((cluster, namespace), ())]
 
     # Actuator
 
@@ -237,3 +234,11 @@ class SimulatedFleet:
         self._state.desired[key] = replicas
         self._state.restless[key] = None
         self._settle()
+
+
+def _keyed(cluster: Cluster) -> Iterator[tuple[BudgetKey, Budget]]:
+    return ((BudgetKey(cluster.name, budget.namespace, budget.name), budget) for budget in cluster.budgets)
+
+
+def _by_name(pod: Pod) -> tuple[str, str]:
+    return pod.ref.namespace, pod.ref.name

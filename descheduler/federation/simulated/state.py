@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -30,6 +31,14 @@ class OwnerKey(NamedTuple):
     name: str
 
 
+class BudgetKey(NamedTuple):
+    """A PodDisruptionBudget of the fleet."""
+
+    cluster: str
+    namespace: str
+    name: str
+
+
 @dataclass(slots=True)
 class Record:
     """A pod of the simulated fleet, with what the domain's pod leaves out."""
@@ -41,6 +50,8 @@ class Record:
     version: int = 1
     ready_at: datetime | None = None
     gone_at: datetime | None = None
+    body: dict[str, Any] | None = None
+    """The pod as JSON, once somebody asked; forgotten when it changes."""
 
     @property
     def node_selector(self) -> Pairs:
@@ -72,6 +83,9 @@ class State:
         self.orphans: dict[PodRef, None] = {}
         self.timed: dict[PodRef, None] = {}
         """Pods that become Ready, or go, at a certain time."""
+        self.healthy: Counter[BudgetKey] = Counter()
+        """Ready pods under each PodDisruptionBudget."""
+        self._covering: dict[tuple[str, str, Pairs], tuple[BudgetKey, ...]] = {}
         self._serial = 0
         for pod in snapshot.pods():
             self.put(Record(pod))
@@ -94,6 +108,7 @@ class State:
         self.records[pod.ref] = record
         self.places.setdefault((pod.ref.cluster, pod.ref.namespace), {})[pod.ref] = None
         self.scenes[pod.ref.cluster].add(pod)
+        self._count(pod, 1)
         if pod.waiting:
             self.waiting[pod.ref] = record
             self.fresh[pod.ref] = None
@@ -103,6 +118,7 @@ class State:
         """A pod is gone."""
         record = self.records.pop(ref)
         self.scenes[ref.cluster].remove(record.pod)
+        self._count(record.pod, -1)
         for index in (self.waiting, self.fresh, self.orphans, self.timed):
             index.pop(ref, None)
         self.places[ref.cluster, ref.namespace].pop(ref, None)
@@ -118,7 +134,9 @@ class State:
         before, after = record.pod, replace(record.pod, **changes)
         self.scenes[ref.cluster].remove(before)
         self.scenes[ref.cluster].add(after)
-        record.pod = after
+        self._count(before, -1)
+        self._count(after, 1)
+        record.pod, record.body = after, None
         record.version += 1
         self.waiting.pop(ref, None)
         if after.waiting:
@@ -131,6 +149,21 @@ class State:
         self._own(after)
         self._stir(before)
         return after
+
+    def budgets_over(self, pod: Pod) -> tuple[BudgetKey, ...]:
+        """The PodDisruptionBudgets that select the pod."""
+        key = (pod.ref.cluster, pod.ref.namespace, pod.labels)
+        if key not in self._covering:
+            here = [b for b in self.clusters[pod.ref.cluster].budgets if b.namespace == pod.ref.namespace and b.selector is not None]
+            labels = dict(pod.labels)
+            found = [BudgetKey(pod.ref.cluster, b.namespace, b.name) for b in here if b.selector and b.selector.matches(labels)]
+            self._covering[key] = tuple(found)
+        return self._covering[key]
+
+    def _count(self, pod: Pod, sign: int) -> None:
+        if pod.ready and not pod.terminating:
+            for key in self.budgets_over(pod):
+                self.healthy[key] += sign
 
     def _own(self, pod: Pod) -> None:
         key = owner_key(pod)
