@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from descheduler import __version__
+from descheduler.clock import Clock
 from descheduler.diagnose import diagnose
 from descheduler.domain.objects import Cluster, Pod
 from descheduler.domain.plan import Metadata, Plan
@@ -14,9 +15,16 @@ from descheduler.domain.placement import Route
 from descheduler.domain.problem import Problem
 from descheduler.domain.report import Report
 from descheduler.domain.snapshot import Remark, Snapshot, digest
+from descheduler.errors import ClusterUnreadable
+from descheduler.execute import execute
 from descheduler.policy.policy import Policy, policy_digest
 from descheduler.portfolio import Budgeted, search
 from descheduler.portfolio.publish import moved_pods, placed_pods, publish
+from descheduler.ports import Actuator, Reader, Store
+
+
+PATIENCE = timedelta(minutes=10)
+"""How long one wave may take: pods must start and become Ready."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +43,13 @@ class Options:
 
 
 def plan(snapshot: Snapshot, policy: Policy, options: Options) -> Report:
-    """Everything up to the proven plan; the world is not touched."""
+    """Everything up to the proven plan; the world is not touched.
+
+    Raises:
+        ClusterUnreadable: a cluster could not be read and the policy says ``Fail``.
+    """
+    if snapshot.unreadable and policy.spec.unreadable_cluster == "Fail":
+        raise ClusterUnreadable("; ".join(f"{u.cluster}: {u.reason}" for u in snapshot.unreadable))
     problem = diagnose(snapshot, policy)
     effort = policy.spec.solver.effort if options.effort is None else options.effort
     limit = policy.spec.solver.time_limit if options.time_limit is None else options.time_limit
@@ -56,6 +70,19 @@ def plan(snapshot: Snapshot, policy: Policy, options: Options) -> Report:
     published = publish(problem, found, metadata, possible, options.verbose)
     refused = tuple(Remark(cluster="", subject="candidate plan", message=f"refused by our own check: {r}") for r in found.rejected)
     return _report(snapshot, published, refused)
+
+
+def run(reader: Reader, actuator: Actuator | None, store: Store | None, policy: Policy, options: Options, clock: Clock) -> Report:
+    """Plan and, given hands and a place to keep the Lease, act. Without an actuator it is a dry run.
+
+    Raises:
+        ClusterUnreadable: a cluster could not be read and the policy says ``Fail``.
+    """
+    report = plan(reader.snapshot(), policy, options)
+    if actuator is None or store is None or not (report.plan.moves or report.plan.placements):
+        return report
+    outcome = execute(report.plan, reader, actuator, store, clock, patience=PATIENCE)
+    return replace(report, outcome=outcome)
 
 
 def _report(snapshot: Snapshot, published: Plan, refused: tuple[Remark, ...]) -> Report:

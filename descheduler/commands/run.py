@@ -24,7 +24,7 @@ def execute(settings: RunSettings) -> int:
     fleet = SimulatedFleet(snapshot, clock, seed=settings.seed)
     actuator = fleet if policy.spec.mode == "Apply" else None
     with progress("planning and acting" if actuator else "planning"):
-        report = pipeline.run(fleet, actuator, policy, options(settings, SystemClock()), clock)
+        report = pipeline.run(fleet, actuator, fleet, policy, options(settings, SystemClock()), clock)
     deliver(report, settings)
     if report.outcome is None:
         return MOVES_PROPOSED if settings.detailed_exitcode and report.plan.moves else 0

@@ -31,8 +31,9 @@ class Ordered:
 
 
 class _Planner:
-    def __init__(self, problem: Problem, placement: Placement) -> None:
+    def __init__(self, problem: Problem, placement: Placement, late: frozenset[int]) -> None:
         self.problem = problem
+        self.late = late
         self.ledger = Ledger(problem)
         self.leaving: Counts = dict(placement.departures)
         self.coming: Counts = {k: v for k, v in placement.arrivals.items() if not problem.classes[k[0]].waiting}
@@ -53,6 +54,10 @@ class _Planner:
             self._place(wave, patient=True)
             if len(self.shifts) + len(self.binds) == done:
                 self._place(wave, patient=False)
+            if len(self.shifts) + len(self.binds) == done and self.late:
+                self.late = frozenset()
+                freed += self._move(wave)
+                self._place(wave, patient=True)
             if len(self.shifts) + len(self.binds) == done and not self._break_cycle(wave):
                 break
             self.ledger.close(freed)
@@ -73,6 +78,8 @@ class _Planner:
         while again:
             again = False
             for c, source in sorted(self.leaving, key=lambda k: (k[1] not in wanted, k)):
+                if source in self.late:
+                    continue
                 for target in sorted(n for d, n in self.coming if d == c):
                     mover = self._shift(c, source, target)
                     if mover is None:
@@ -148,15 +155,17 @@ def _take(counts: Counts, key: tuple[int, int]) -> None:
         del counts[key]
 
 
-def order(problem: Problem, placement: Placement) -> Ordered:
+def order(problem: Problem, placement: Placement, late: frozenset[int] = frozenset()) -> Ordered:
     """The placement in waves; what is stuck stays where it is.
 
-    A pod that left to break a cycle and found no place to arrive makes the attempt void: it is ordered again without breaks.
+    From ``late`` nodes nothing leaves before everything else is done: who waits for other room is bound by then and takes
+    no interest in theirs. A pod that left to break a cycle and found no place to arrive makes the attempt void: it is
+    ordered again without breaks.
     """
-    planner = _Planner(problem, placement)
+    planner = _Planner(problem, placement, late)
     ordered = planner.run()
     if planner.held:
-        planner = _Planner(problem, placement)
+        planner = _Planner(problem, placement, late)
         planner.breaks = problem.terms.cycle_breaks
         ordered = planner.run()
     return ordered

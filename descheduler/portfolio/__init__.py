@@ -8,7 +8,7 @@ the first incumbent, so there is always one. Later stages for large fleets join 
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from descheduler.domain.placement import Placement, Route, Shift
@@ -16,14 +16,15 @@ from descheduler.domain.problem import Problem
 from descheduler.planner import order, trim
 from descheduler.planner.trim import replay
 from descheduler.portfolio.blocks import size, solve_blocks
-from descheduler.portfolio.parts import joined, parted, placement_of
+from descheduler.portfolio.parts import placement_of
 from descheduler.portfolio.score import Score, score
 from descheduler.rivals import settled
 from descheduler.solver.solution import LevelResult, Search, Solution
 from descheduler.verify import violations
 
 ROUNDS = 4
-TIMED_WAVES = (2, 3, 4, 5)
+TIMED_WAVES = (2, 3, 4)
+MOST_TIMED_WAVES = 8
 TIMED_EFFORT = 0.25
 TIMED_SIZE = 6000
 """Variables of one wave up to which the model that knows the waves is worth its time."""
@@ -64,6 +65,7 @@ class _Rounds:
         self.forbidden: set[tuple[int, int]] = set()
         self.rejected: list[str] = []
         self.reproducible = True
+        self.tighter: tuple[LevelResult, ...] = ()
 
     def search(self) -> Search:
         left = None if self.budgeted.seconds is None else max(0.05, self.budgeted.seconds - (time.monotonic() - self.started))
@@ -78,15 +80,18 @@ class _Rounds:
     def over(self) -> bool:
         return self.budgeted.seconds is not None and time.monotonic() - self.started > self.budgeted.seconds
 
+    def _solve(self, search: Search) -> Solution:
+        solution = solve_blocks(self.problem, search, self.budgeted.workers)
+        self.reproducible &= solution.reproducible
+        if solution.doubt:
+            self.rejected.append(solution.doubt)
+        return solution
+
     def run(self) -> Found:
-        first = solve_blocks(self.problem, self.search(), self.budgeted.workers)
-        self.reproducible &= first.reproducible
+        first = self._solve(self.search())
         incomplete = self._realise(first.placement)
-        if incomplete and self.budgeted.rounds > 1:
-            for cluster in incomplete:
-                self._timed(cluster, first)
-            if not self._reached(first):
-                self._again()
+        if incomplete and self.budgeted.rounds > 1 and not self._timed(incomplete, first) and not self._reached(first):
+            self._again()
         return Found(
             route=self.best,
             levels=self._proven(first),
@@ -94,39 +99,30 @@ class _Rounds:
             rejected=tuple(self.rejected),
         )
 
-    def _reached(self, first: Solution, cluster: str | None = None) -> bool:
-        """Whether the best route places as many of every priority as the end state of the first search, in one cluster or in all."""
-        problem = self.problem
-        wanted: Counter[int] = Counter()
-        for (c, _), count in first.placement.arrivals.items():
-            if problem.classes[c].waiting and cluster in (None, problem.classes[c].cluster):
-                wanted[problem.classes[c].priority] += count
-        placed = Counter(
-            problem.classes[b.pod_class].priority for b in self.best.binds if cluster in (None, problem.classes[b.pod_class].cluster)
-        )
-        return [placed[p] for p in problem.priorities] >= [wanted[p] for p in problem.priorities]
+    def _reached(self, first: Solution) -> bool:
+        """Whether the best route places as many of every priority as the first search's end state."""
+        wanted = {r.key: r.value for r in first.levels if r.name == "PendingPods"}
+        return all(count >= wanted.get(priority, 0) for priority, count in self.best_score.placed)
 
-    def _timed(self, cluster: str, first: Solution) -> None:
-        """Solve one cluster with ever more waves in the model, from its best route so far, until all that can be placed is."""
-        problem = self.problem
-        if size(problem, frozenset([cluster])) > TIMED_SIZE:
-            return
-        for waves in TIMED_WAVES:
-            if waves > problem.terms.waves or self.over() or self._reached(first, cluster):
-                return
-            mine, others = parted(problem, self.best, cluster)
-            search = replace(
-                self.search(),
-                clusters=frozenset([cluster]),
-                spent=placement_of(others),
-                waves=waves,
-                hint=mine,
-                quick=True,
-                effort=self.budgeted.effort * TIMED_EFFORT,
-            )
-            solution = solve_blocks(problem, search, self.budgeted.workers)
-            self.reproducible &= solution.reproducible
-            self._realise(solution.placement, others)
+    def _timed(self, incomplete: Sequence[str], first: Solution) -> bool:
+        """Let the model know ever more waves where the end state could not be ordered. Whether that settles the matter.
+
+        With as many waves as the policy allows, its bounds hold for everything that can be carried out.
+        """
+        timed, most = frozenset(incomplete), self.problem.terms.waves
+        if size(self.problem, timed) > TIMED_SIZE:
+            return False
+        ceilings = tuple((r.name, r.key, r.bound) for r in first.levels if isinstance(r.key, int) and r.bound is not None)
+        for waves in (*(w for w in TIMED_WAVES if w < most), *((most,) if most <= MOST_TIMED_WAVES else ())):
+            if self.over() or self._reached(first):
+                break
+            effort = self.budgeted.effort * TIMED_EFFORT
+            search = replace(self.search(), waves=waves, timed=timed, hint=self.best, quick=True, effort=effort, ceilings=ceilings, forbidden=frozenset())
+            solution = self._solve(search)
+            self._realise(solution.placement)
+            if waves == most:
+                self.tighter = solution.levels
+        return self._reached(first)
 
     def _again(self) -> None:
         """Solve without what could not be realised, a few times."""
@@ -135,16 +131,12 @@ class _Rounds:
                 return
             known = len(self.forbidden)
             search = replace(self.search(), quick=True, effort=self.budgeted.effort * TIMED_EFFORT)
-            solution = solve_blocks(self.problem, search, self.budgeted.workers)
-            self.reproducible &= solution.reproducible
-            if not self._realise(solution.placement) or len(self.forbidden) == known:
+            solution = self._solve(search)
+            if not self._realise(solution.placement) or self._reached(solution) or len(self.forbidden) == known:
                 return
 
-    def _realise(self, placement: Placement, others: Route | None = None) -> tuple[str, ...]:
-        """Order, trim, settle with rivals, verify; keep the result if it is the best. Clusters of which something was left out.
-
-        ``others`` are the steps of clusters that the placement does not speak of.
-        """
+    def _realise(self, placement: Placement) -> tuple[str, ...]:
+        """Order, trim, settle with rivals, verify; keep the result if it is the best. Clusters of which something was left out."""
         problem = self.problem
         ordered = order(problem, placement)
         left_out = {problem.classes[c].cluster for c, _ in ordered.stuck.arrivals}
@@ -158,8 +150,7 @@ class _Rounds:
         if again.complete and again.route.waves < route.waves:
             shorter, robbed = settled(problem, again.route)
             route = route if robbed else shorter
-        if others is not None:
-            route = joined(route, others)
+        route = self._uncontested(route)
         found = [str(v) for v in violations(problem, route)]
         if found:
             self.rejected.append(found[0])
@@ -169,15 +160,31 @@ class _Rounds:
             self.best, self.best_score = route, reached
         return tuple(sorted(left_out))
 
+    def _uncontested(self, route: Route) -> Route:
+        """Rather more waves than a contested place: room that a rival wants is made after the rival has its own."""
+        late: frozenset[int] = frozenset()
+        for _ in range(3):
+            contested = frozenset(b.target for b in route.binds if b.contested)
+            if not contested or contested <= late:
+                return route
+            late = contested
+            ordered = order(self.problem, placement_of(route), late)
+            calmer, robbed = settled(self.problem, ordered.route)
+            if ordered.complete and not robbed and sum(b.contested for b in calmer.binds) < sum(b.contested for b in route.binds):
+                route = calmer
+        return route
+
     def _proven(self, first: Solution) -> tuple[LevelResult, ...]:
         """The first search's bounds if the realised plan holds its values, else bounds at the realised values."""
         reached = self.best_score.reached(self.problem)
-        same = all(reached.get((r.name, r.key), r.value) == r.value for r in first.levels if r.name == "PendingPods" and r.key != "waiting")
+        if self.tighter and all(reached.get((r.name, r.key), r.value) == r.value for r in self.tighter):
+            return self.tighter
+        same = all(reached.get((r.name, r.key), r.value) == r.value for r in first.levels)
         if same:
             return first.levels
         held = tuple((name, key, value) for (name, key), value in reached.items())
         search = replace(self.search(), forbidden=frozenset(), reached=held, quick=True)
-        return solve_blocks(self.problem, search, self.budgeted.workers).levels
+        return self._solve(search).levels
 
 
 def _without(route: Route, dropped: tuple[Shift, ...]) -> Route:

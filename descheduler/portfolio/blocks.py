@@ -100,6 +100,7 @@ def _joined(parts: Sequence[Solution]) -> Solution:
         placement=_sum([part.placement for part in parts]),
         levels=tuple(levels),
         reproducible=all(part.reproducible for part in parts),
+        doubt="; ".join(sorted({part.doubt for part in parts if part.doubt})),
     )
 
 

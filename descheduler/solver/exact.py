@@ -22,6 +22,10 @@ DETERMINISTIC_SECONDS = {"PendingPods": 24.0, "Disruption": 12.0, "Headroom": 4.
 TIE_BREAK_SECONDS = 2.0
 
 
+class Contradiction(Exception):
+    """A level found infeasible what a higher one had found: a bug of ours. What was found so far is kept, the rest skipped."""
+
+
 class _Ladder:
     """Solves one level after another on one model and keeps the best assignment as the next hint."""
 
@@ -34,6 +38,9 @@ class _Ladder:
         self.reproducible = True
         self.reached = {(name, key): value for name, key, value in model.search.reached}
         self.ceilings = {(name, key): bound for name, key, bound in model.search.ceilings}
+        self.on_par = True
+        """Whether all levels so far reached their ceilings: only then do those of lower levels hold."""
+        self.doubt = ""
         self._start_from(model.search.hint)
 
     def _solver(self, level: Level, tie_break: bool) -> cp_model.CpSolver:
@@ -55,7 +62,7 @@ class _Ladder:
             result = LevelResult(name=level.name, key=level.key, value=fixed, bound=fixed)
             self.results.append(result)
             return result
-        ceiling = self.ceilings.get((level.name, level.key))
+        ceiling = self.ceilings.get((level.name, level.key)) if self.on_par else None
         if ceiling is not None:
             limit = round(ceiling * level.scale)
             cp.add(level.goal.expression() <= limit if level.sign > 0 else level.goal.expression() >= limit)
@@ -65,7 +72,8 @@ class _Ladder:
         if status == cp_model.MODEL_INVALID:
             raise InternalError(f"level {level.name} {level.key}: {cp.validate()}")
         if status == cp_model.INFEASIBLE:
-            raise InternalError(f"level {level.name} {level.key}: the model does not even allow the plan that was found before")
+            self.doubt = f"level {level.name} {level.key}: the model does not even allow the plan that was found before"
+            raise Contradiction
         if self.search.deadline is not None and status != cp_model.OPTIMAL:
             self.reproducible &= time.monotonic() - self.started < self.search.deadline
         found = status in (cp_model.OPTIMAL, cp_model.FEASIBLE)
@@ -75,6 +83,7 @@ class _Ladder:
         bound = level.rounded(solver.best_objective_bound) if abs(solver.best_objective_bound) < 1e15 else None
         result = LevelResult(name=level.name, key=level.key, value=value / level.scale, bound=bound)
         self.results.append(result)
+        self.on_par &= ceiling is not None and abs(result.value - ceiling) < 1e-6
         if keep:
             hold = round(self.reached.get((level.name, level.key), result.value) * level.scale)
             cp.add(level.goal.expression() >= hold if level.sign > 0 else level.goal.expression() <= hold)
@@ -82,19 +91,16 @@ class _Ladder:
 
     def _start_from(self, route: Route | None) -> None:
         """The first hint: a known route, its waiting pods in the last wave."""
-        if route is None or route.waves > self.search.waves:
+        if route is None:
             return
-        self.values = [0] * len(self.model.cp.proto.variables)
-        last = max(0, self.search.waves - 1)
+        model, classes = self.model, self.model.problem.classes
+        self.values = [0] * len(model.cp.proto.variables)
+        known: list[cp_model.IntVar | None] = []
         for s in route.shifts:
-            for variable in (
-                self.model.departures.get((s.pod_class, s.source, s.wave - 1)),
-                self.model.arrivals.get((s.pod_class, s.target, s.wave - 1)),
-            ):
-                if variable is not None:
-                    self.values[variable.index] += 1
-        for b in route.binds:
-            variable = self.model.arrivals.get((b.pod_class, b.target, last))
+            wave = min(s.wave, model.move_waves(classes[s.pod_class].cluster).stop) - 1
+            known += [model.departures.get((s.pod_class, s.source, wave)), model.arrivals.get((s.pod_class, s.target, wave))]
+        known += [model.arrivals.get((b.pod_class, b.target, model.last(classes[b.pod_class].cluster))) for b in route.binds]
+        for variable in known:
             if variable is not None:
                 self.values[variable.index] += 1
 
@@ -116,9 +122,18 @@ def solve(problem: Problem, search: Search) -> Solution:
     """The best placement found, in the policy's order of objectives, with a bound for every level.
 
     Raises:
-        InternalError: the model is invalid or contradicts itself; nothing was decided.
+        InternalError: the model is invalid; nothing was decided.
     """
     ladder = _Ladder(Model(problem, search))
+    try:
+        ladder = _climbed(problem, search, ladder)
+    except Contradiction:
+        pass  # the doubt is told in the solution
+    return _solution(ladder)
+
+
+def _climbed(problem: Problem, search: Search, ladder: _Ladder) -> _Ladder:
+    """All levels of the policy's objectives, in order."""
     objectives = problem.terms.objectives
     before_disruption = objectives[: objectives.index("Disruption")] if "Disruption" in objectives else objectives
     for name in objectives:
@@ -130,7 +145,7 @@ def solve(problem: Problem, search: Search) -> Solution:
             _climb_all(ladder, LEVELS[name](ladder.model))
             if name == "Disruption" and not search.quick:
                 _climb_all(ladder, waiting(ladder.model), tie_break=True)
-    return _solution(ladder)
+    return ladder
 
 
 def _climb_all(ladder: _Ladder, levels: Iterable[Level], tie_break: bool = False) -> None:
@@ -156,20 +171,15 @@ def _headroom_second(problem: Problem, search: Search, first: _Ladder) -> _Ladde
 
 
 def _solution(ladder: _Ladder) -> Solution:
-    """Counts per wave, and in all; a class that leaves and comes back to one node has not moved."""
+    """What the best assignment amounts to; a class that leaves and comes back to one node has not moved."""
     values = ladder.values or [0] * len(ladder.model.cp.proto.variables)
-    timed: dict[int, Placement] = {}
-    for state in ladder.model.states:
-        leaving = {(c, n): k for (c, n, w), v in ladder.model.departures.items() if w == state.wave and (k := values[v.index])}
-        coming = {(c, n): k for (c, n, w), v in ladder.model.arrivals.items() if w == state.wave and (k := values[v.index])}
-        timed[state.wave + 1] = _netted(leaving, coming)
-    total = _total(timed.values())
-    return Solution(
-        placement=total,
-        levels=tuple(ladder.results),
-        reproducible=ladder.reproducible,
-        timed=timed if ladder.search.waves else {},
-    )
+    leaving: dict[tuple[int, int], int] = {}
+    coming: dict[tuple[int, int], int] = {}
+    for (c, n, _), variable in ladder.model.departures.items():
+        leaving[c, n] = leaving.get((c, n), 0) + values[variable.index]
+    for (c, n, _), variable in ladder.model.arrivals.items():
+        coming[c, n] = coming.get((c, n), 0) + values[variable.index]
+    return Solution(placement=_netted(leaving, coming), levels=tuple(ladder.results), reproducible=ladder.reproducible, doubt=ladder.doubt)
 
 
 def _netted(leaving: dict[tuple[int, int], int], coming: dict[tuple[int, int], int]) -> Placement:
@@ -178,14 +188,3 @@ def _netted(leaving: dict[tuple[int, int], int], coming: dict[tuple[int, int], i
         departures={key: rest for key, k in leaving.items() if (rest := k - both.get(key, 0))},
         arrivals={key: rest for key, k in coming.items() if (rest := k - both.get(key, 0))},
     )
-
-
-def _total(parts: Iterable[Placement]) -> Placement:
-    leaving: dict[tuple[int, int], int] = {}
-    coming: dict[tuple[int, int], int] = {}
-    for part in parts:
-        for key, count in part.departures.items():
-            leaving[key] = leaving.get(key, 0) + count
-        for key, count in part.arrivals.items():
-            coming[key] = coming.get(key, 0) + count
-    return _netted(leaving, coming)

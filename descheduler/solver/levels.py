@@ -74,12 +74,13 @@ def _seconds(model: Model, c: PodClass, pod: int) -> int:
 
 def headroom(model: Model, needed: int | None) -> Iterator[Level]:
     """Weighted slots; less the floor for each move beyond those ``needed`` for waiting pods, when moves are still open."""
-    problem, state = model.problem, model.states[-1]
+    problem = model.problem
     goal = Linear()
     for row in node_values(problem):
         shape, node = problem.terms.shapes[row.shape], row.node
+        state = model.states(problem.nodes[node].ref.cluster)[-1]
         free = {r: problem.nodes[node].allocatable[r] - problem.used[node][r] for r in shape.requests}
-        classes = sorted(model._present.get(node, ()))
+        classes = model.present(node)
         weight = round(row.weight * SCALE)
         if not classes:
             goal.constant += weight * slots(shape, free)

@@ -26,7 +26,7 @@ class Model:
         self.cp = cp_model.CpModel()
         self.departures: Variables = {}
         self.arrivals: Variables = {}
-        self.states = states(search.waves)
+        self._end, self._waves = states(0), states(search.waves)
         self._present: dict[int, set[int]] = {}
         self._variables()
         self._rows(ratio)
@@ -34,35 +34,49 @@ class Model:
     def _mine(self, pod_class: PodClass) -> bool:
         return self.search.clusters is None or pod_class.cluster in self.search.clusters
 
+    def states(self, cluster: str) -> tuple[State, ...]:
+        """The states in which the cluster's rows are imposed; the last one is the end."""
+        return self._waves if cluster in self.search.timed else self._end
+
+    def last(self, cluster: str) -> int:
+        """The wave in which waiting pods arrive."""
+        return self.states(cluster)[-1].wave
+
+    def move_waves(self, cluster: str) -> range:
+        """The waves in which pods move: all but the last, if there are several."""
+        return range(max(1, self.last(cluster)))
+
+    def _of(self, node: int) -> tuple[State, ...]:
+        return self.states(self.problem.nodes[node].ref.cluster)
+
     def _variables(self) -> None:
         """Departures where a movable pod is, arrivals wherever filters admit one.
 
         With waves, waiting pods arrive in the last one and nothing moves in it: nobody ever needs a waiting pod to come early.
         """
-        waves = range(max(1, self.search.waves - 1))
-        last = max(0, self.search.waves - 1)
         movable = [c for c in self.problem.movable if self._mine(c)]
         self.placeable = [c for c in self.problem.placeable if self._mine(c)]
         for c in movable:
+            waves = self.move_waves(c.cluster)
             for node, pods in sorted(c.at.items()):
                 for wave in waves:
                     self.departures[c.index, node, wave] = self.cp.new_int_var(0, len(pods), f"d{c.index}_{node}_{wave}")
                 if len(waves) > 1:
                     self.cp.add(sum(self.departures[c.index, node, wave] for wave in waves) <= len(pods))
         for c in (*movable, *self.placeable):
-            most = len(c.pods)
+            most, waves = len(c.pods), self.move_waves(c.cluster)
             for node in c.reach:
                 if (c.index, node) not in self.search.forbidden:
-                    for wave in [last] if c.waiting else waves:
+                    for wave in [self.last(c.cluster)] if c.waiting else waves:
                         self.arrivals[c.index, node, wave] = self.cp.new_int_var(0, most, f"a{c.index}_{node}_{wave}")
         for c in movable:
-            for wave in waves:
+            for wave in self.move_waves(c.cluster):
                 leaving = [v for n in c.at if (v := self.departures.get((c.index, n, wave))) is not None]
                 coming = [v for n in c.reach if (v := self.arrivals.get((c.index, n, wave))) is not None]
                 self.cp.add(sum(leaving) == sum(coming))
         self.placed: dict[int, Linear] = {}
         for c in self.placeable:
-            self.placed[c.index] = summed(self._one(v) for n in c.reach if (v := self.arrivals.get((c.index, n, last))) is not None)
+            self.placed[c.index] = summed(self._one(v) for n in c.reach if (v := self.arrivals.get((c.index, n, self.last(c.cluster)))) is not None)
             self.placed[c.index].at_most(self.cp, len(c.pods))
         self._leaving: dict[int, list[tuple[int, int, cp_model.IntVar]]] = {}
         for (index, node, wave), variable in self.departures.items():
@@ -75,6 +89,10 @@ class Model:
         single = Linear()
         single.add(variable, factor)
         return single
+
+    def present(self, node: int) -> list[int]:
+        """Classes whose number on the node can change."""
+        return sorted(self._present.get(node, ()))
 
     def moves(self, group: Iterable[int] | None = None, nodes: Iterable[int] | None = None, wave: int | None = None) -> Linear:
         """How many pods leave: of a group, from some nodes, in one wave."""
@@ -121,12 +139,12 @@ class Model:
 
     def _capacity(self, row: Capacity) -> None:
         """Divided by the gcd of all requests that can change, the limit floored (DESIGN.md section 3)."""
-        asks = {c: a for c in sorted(self._present.get(row.node, ())) if (a := self.problem.classes[c].requests[row.resource])}
-        if not any((c, row.node, s.wave) in self.arrivals for c in asks for s in self.states):
+        asks = {c: a for c in self.present(row.node) if (a := self.problem.classes[c].requests[row.resource])}
+        if not any((c, row.node, s.wave) in self.arrivals for c in asks for s in self._of(row.node)):
             return
         divisor = gcd(*asks.values())
         free = row.limit - self.problem.used[row.node][row.resource]
-        for state in self.states:
+        for state in self._of(row.node):
             used = Linear()
             for c, amount in asks.items():
                 change = state.count(0, self.departures, self.arrivals, (c, row.node), False)
@@ -139,7 +157,7 @@ class Model:
     def _at_most(self, row: AtMost) -> None:
         for nodes in row.domains:
             there = sum(self.problem.classes[c].there(n) for c in row.group for n in nodes)
-            for state in self.states:
+            for state in self._of(nodes[0]):
                 literal = self._arrives(state, row.group, nodes)
                 if literal is None:
                     continue
@@ -151,7 +169,7 @@ class Model:
         carriers, others = frozenset(row.carriers), frozenset(row.others)
         sides = ((carriers - others, others, 0), (others - carriers, carriers, 0), (carriers & others, others, 1), (carriers & others, carriers, 1))
         for nodes in row.domains:
-            for state in self.states:
+            for state in self._of(nodes[0]):
                 for comers, shunned, itself in sides:
                     literal = self._arrives(state, sorted(comers), nodes)
                     if literal is not None:
@@ -161,7 +179,7 @@ class Model:
 
     def _spread(self, row: Spread) -> None:
         few = len(row.domains) < row.min_domains
-        for state in self.states:
+        for state in self._of(row.domains[0][0]) if row.domains else ():
             during = [self.count(state, row.group, nodes) for nodes in row.domains]
             after = [self.count(state, row.group, nodes, after=True) for nodes in row.domains]
             if row.guard is not None:
@@ -182,8 +200,9 @@ class Model:
 
     def _budget(self, row: MoveBudget) -> None:
         if row.per == "wave":
-            if self.search.waves:
-                for state in self.states:
+            cluster = self.problem.classes[row.group[0]].cluster
+            if cluster in self.search.timed:
+                for state in self.states(cluster):
                     self.moves(row.group, row.nodes, state.wave).at_most(self.cp, row.limit)
             else:
                 self.moves(row.group, row.nodes).at_most(self.cp, row.limit * self.problem.terms.waves)

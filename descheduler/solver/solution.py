@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from descheduler.domain.placement import Placement, Route
@@ -25,13 +24,13 @@ class LevelResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
-    """A placement that obeys every row in the end state, or (``timed``) in every wave."""
+    """A placement that obeys every row in the end state, and where the search was timed in every wave."""
 
     placement: Placement
     levels: tuple[LevelResult, ...] = ()
     reproducible: bool = True
-    timed: Mapping[int, Placement] = field(default_factory=dict)
-    """Wave to what leaves and comes in it, when the model knew waves."""
+    doubt: str = ""
+    """A contradiction the solver ran into; the placement is still judged like any other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +48,9 @@ class Search:
     spent: Placement = field(default_factory=Placement)
     """What other blocks of the same run already use of the limits."""
     waves: int = 0
-    """Model this many waves explicitly; 0 judges the end state only."""
+    """Model this many waves explicitly in the clusters of ``timed``; 0 judges the end state only."""
+    timed: frozenset[str] = frozenset()
+    """Clusters in which the end state alone could not be ordered; the others stay relaxed, so bounds remain valid."""
     quick: bool = False
     """Only PendingPods and the number of moves, no tie-breaks."""
     ceilings: tuple[tuple[str, int | str, float], ...] = ()
