@@ -73,7 +73,7 @@ def figures(name: str, report: Report, seconds: float) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--instances", type=Path, required=True, help="a directory of snapshot directories with NAME.truth.json beside them")
+    parser.add_argument("--instances", type=Path, required=True, help="snapshot directories with NAME.truth.json beside them")
     parser.add_argument("--only", default="*", help="a pattern of instance names")
     parser.add_argument("--default-policy", action="store_true", help="measure the shipped default instead of the truth file's limits")
     parser.add_argument("--moves", type=int, help="moves of the whole run, instead of the truth file's")

@@ -10,8 +10,8 @@ from descheduler import __version__
 from descheduler.clock import Clock
 from descheduler.diagnose import diagnose
 from descheduler.domain.objects import Cluster, Pod
-from descheduler.domain.plan import Metadata, Plan
 from descheduler.domain.placement import Route
+from descheduler.domain.plan import Metadata, Plan
 from descheduler.domain.problem import Problem
 from descheduler.domain.report import Report
 from descheduler.domain.snapshot import Remark, Snapshot, digest
@@ -21,7 +21,6 @@ from descheduler.policy.policy import Policy, policy_digest
 from descheduler.portfolio import Budgeted, search
 from descheduler.portfolio.publish import moved_pods, placed_pods, publish
 from descheduler.ports import Actuator, Reader, Store
-
 
 PATIENCE = timedelta(minutes=10)
 """How long one wave may take: pods must start and become Ready."""

@@ -112,8 +112,8 @@ class Rivals:
             if not same:
                 loose -= sum(1 for b in route.binds if b.pod_class == rival.index and b.target == step.target and at <= b.wave <= wave)
             kept: Amounts = {}
-            for w, c, reserved in there:
-                if reserved and w >= at and self.problem.classes[c].priority >= rival.priority and rival.spec.scheduler == "default-scheduler":
+            for w, c, reserved in there if rival.spec.scheduler == "default-scheduler" else ():
+                if reserved and w >= at and self.problem.classes[c].priority >= rival.priority:
                     self._add(kept, c, 1)
             free = {r: node.allocatable[r] - stage.least.get(r, 0) - kept.get(r, 0) for r in rival.requests}
             fitting = min((free[r] // amount for r, amount in rival.requests.items()), default=0)

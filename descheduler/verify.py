@@ -31,7 +31,8 @@ def _bookkeeping(problem: Problem, route: Route) -> Iterator[Violation]:
             yield Violation("Pods", str(problem.nodes[node].ref), f"{count} pods leave of {problem.classes[c].there(node)}")
     for s in route.shifts:
         if s.mover not in problem.classes[s.pod_class].movers or problem.classes[s.pod_class].waiting:
-            yield Violation("Movers", str(problem.nodes[s.source].ref), f"{s.mover} does not apply to a pod of {_name(problem, s.pod_class)}")
+            fact = f"{s.mover} does not apply to a pod of {_name(problem, s.pod_class)}"
+            yield Violation("Movers", str(problem.nodes[s.source].ref), fact)
         if s.arrival_wave < s.wave or s.wave < 1 or (s.cycle_break and not TECHNIQUES[s.mover].waits):
             yield Violation("Waves", str(problem.nodes[s.target].ref), f"leaves in {s.wave}, arrives in {s.arrival_wave}")
         if s.source == s.target:

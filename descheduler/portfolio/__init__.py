@@ -117,7 +117,8 @@ class _Rounds:
             if self.over() or self._reached(first):
                 break
             effort = self.budgeted.effort * TIMED_EFFORT
-            search = replace(self.search(), waves=waves, timed=timed, hint=self.best, quick=True, effort=effort, ceilings=ceilings, forbidden=frozenset())
+            told = replace(self.search(), waves=waves, timed=timed, hint=self.best, ceilings=ceilings)
+            search = replace(told, quick=True, effort=effort, forbidden=frozenset())
             solution = self._solve(search)
             self._realise(solution.placement)
             if waves == most:

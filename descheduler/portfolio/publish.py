@@ -198,7 +198,8 @@ def publish(problem: Problem, found: Found, metadata: Metadata, possible: Mappin
     rows = _rows(problem, found)
     before = fragmentation(problem, snapshot_spots(problem))
     after = fragmentation(problem, residents_after(problem, found.route))
-    protected = tuple(Protected(pod=problem.names[i], reason=problem.protected[i]) for i in sorted(problem.protected, key=lambda i: problem.pods[i].ref))
+    stay = sorted(problem.protected, key=lambda i: problem.pods[i].ref)
+    protected = tuple(Protected(pod=problem.names[i], reason=problem.protected[i]) for i in stay)
     return Plan(
         metadata=metadata,
         pending_before=sum(i not in problem.not_ours for i in problem.waiting),

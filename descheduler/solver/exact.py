@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 
 from ortools.sat.python import cp_model
 
@@ -125,10 +126,8 @@ def solve(problem: Problem, search: Search) -> Solution:
         InternalError: the model is invalid; nothing was decided.
     """
     ladder = _Ladder(Model(problem, search))
-    try:
+    with suppress(Contradiction):  # the doubt is told in the solution
         ladder = _climbed(problem, search, ladder)
-    except Contradiction:
-        pass  # the doubt is told in the solution
     return _solution(ladder)
 
 

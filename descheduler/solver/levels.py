@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, floor
 
 from descheduler.domain.problem import PodClass
@@ -59,7 +60,7 @@ def waiting(model: Model) -> Iterator[Level]:
             goal.include(model.placed[c.index], seconds[0])
             continue
         taken = [model.cp.new_bool_var("") for _ in seconds]
-        for older, younger in zip(taken, taken[1:], strict=False):
+        for older, younger in pairwise(taken):
             model.cp.add(older >= younger)
         model.cp.add(sum(taken) == model.placed[c.index].expression())
         for literal, waited in zip(taken, seconds, strict=True):

@@ -57,12 +57,7 @@ class Model:
         movable = [c for c in self.problem.movable if self._mine(c)]
         self.placeable = [c for c in self.problem.placeable if self._mine(c)]
         for c in movable:
-            waves = self.move_waves(c.cluster)
-            for node, pods in sorted(c.at.items()):
-                for wave in waves:
-                    self.departures[c.index, node, wave] = self.cp.new_int_var(0, len(pods), f"d{c.index}_{node}_{wave}")
-                if len(waves) > 1:
-                    self.cp.add(sum(self.departures[c.index, node, wave] for wave in waves) <= len(pods))
+            self._leave(c)
         for c in (*movable, *self.placeable):
             most, waves = len(c.pods), self.move_waves(c.cluster)
             for node in c.reach:
@@ -71,18 +66,30 @@ class Model:
                         self.arrivals[c.index, node, wave] = self.cp.new_int_var(0, most, f"a{c.index}_{node}_{wave}")
         for c in movable:
             for wave in self.move_waves(c.cluster):
-                leaving = [v for n in c.at if (v := self.departures.get((c.index, n, wave))) is not None]
-                coming = [v for n in c.reach if (v := self.arrivals.get((c.index, n, wave))) is not None]
-                self.cp.add(sum(leaving) == sum(coming))
+                leaving = [self.departures[c.index, n, wave] for n in c.at]
+                self.cp.add(sum(leaving) == sum(self._coming(c, wave)))
         self.placed: dict[int, Linear] = {}
         for c in self.placeable:
-            self.placed[c.index] = summed(self._one(v) for n in c.reach if (v := self.arrivals.get((c.index, n, self.last(c.cluster)))) is not None)
+            self.placed[c.index] = summed(self._one(v) for v in self._coming(c, self.last(c.cluster)))
             self.placed[c.index].at_most(self.cp, len(c.pods))
         self._leaving: dict[int, list[tuple[int, int, cp_model.IntVar]]] = {}
         for (index, node, wave), variable in self.departures.items():
             self._leaving.setdefault(index, []).append((node, wave, variable))
         for index, node, _ in (*self.departures, *self.arrivals):
             self._present.setdefault(node, set()).add(index)
+
+    def _leave(self, c: PodClass) -> None:
+        """How many of a class's pods leave each node, in each wave; in all no more than are there."""
+        waves = self.move_waves(c.cluster)
+        for node, pods in sorted(c.at.items()):
+            for wave in waves:
+                self.departures[c.index, node, wave] = self.cp.new_int_var(0, len(pods), f"d{c.index}_{node}_{wave}")
+            if len(waves) > 1:
+                self.cp.add(sum(self.departures[c.index, node, wave] for wave in waves) <= len(pods))
+
+    def _coming(self, c: PodClass, wave: int) -> list[cp_model.IntVar]:
+        """The class's arrivals in a wave."""
+        return [v for n in c.reach if (v := self.arrivals.get((c.index, n, wave))) is not None]
 
     @staticmethod
     def _one(variable: cp_model.IntVar, factor: int = 1) -> Linear:
@@ -167,7 +174,8 @@ class Model:
 
     def _exclude(self, row: Exclude) -> None:
         carriers, others = frozenset(row.carriers), frozenset(row.others)
-        sides = ((carriers - others, others, 0), (others - carriers, carriers, 0), (carriers & others, others, 1), (carriers & others, carriers, 1))
+        both = carriers & others
+        sides = ((carriers - others, others, 0), (others - carriers, carriers, 0), (both, others, 1), (both, carriers, 1))
         for nodes in row.domains:
             for state in self._of(nodes[0]):
                 for comers, shunned, itself in sides:

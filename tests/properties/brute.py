@@ -37,10 +37,10 @@ def _routes(problem: Problem) -> Iterator[Route]:
     waiting = [c for c in problem.placeable for _ in c.pods]
     everywhere = range(len(problem.nodes))
     choices: list[list[int | None]] = []
-    for c, node in movable:
-        choices.append([node, *(n for n in everywhere if n != node and verdicts.admits(c.spec, problem.nodes[n]))])
-    for c in waiting:
-        choices.append([None, *(n for n in everywhere if verdicts.admits(c.spec, problem.nodes[n]))])
+    choices += [
+        [node, *(n for n in everywhere if n != node and verdicts.admits(c.spec, problem.nodes[n]))] for c, node in movable
+    ]
+    choices += [[None, *(n for n in everywhere if verdicts.admits(c.spec, problem.nodes[n]))] for c in waiting]
     for choice in product(*choices):
         shifts = tuple(
             Shift(wave=1, arrival_wave=1, pod_class=c.index, source=node, target=there, mover=c.movers[0])
