@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -52,7 +53,7 @@ def plan(snapshot: Snapshot, policy: Policy, options: Options) -> Report:
     problem = diagnose(snapshot, policy)
     effort = policy.spec.solver.effort if options.effort is None else options.effort
     limit = policy.spec.solver.time_limit if options.time_limit is None else options.time_limit
-    budgeted = Budgeted(effort=effort, seed=options.seed, workers=options.workers, seconds=limit.total_seconds())
+    budgeted = Budgeted(effort=effort, seed=options.seed, workers=options.workers, deadline=time.monotonic() + limit.total_seconds())
     found = search(problem, budgeted)
     metadata = Metadata(
         run_id=options.run_id,
@@ -99,6 +100,8 @@ def _report(snapshot: Snapshot, published: Plan, refused: tuple[Remark, ...]) ->
 def _possible(snapshot: Snapshot, policy: Policy, problem: Problem, route: Route, budgeted: Budgeted) -> dict[str, str]:
     """Waiting pods that one pass without limits, trigger and scope places after this plan, and what it takes."""
     placed = placed_pods(problem, route)
+    if budgeted.deadline is not None and time.monotonic() > budgeted.deadline:
+        return {}
     if all(i in placed or i in problem.not_ours for i in problem.waiting):
         return {}
     after = _after(snapshot, problem, {**placed, **moved_pods(problem, route)})

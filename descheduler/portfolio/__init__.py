@@ -8,6 +8,7 @@ the first incumbent, so there is always one. Later stages for large fleets join 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,7 +16,7 @@ from descheduler.domain.placement import Placement, Route, Shift
 from descheduler.domain.problem import Problem
 from descheduler.planner import order, trim
 from descheduler.planner.trim import replay
-from descheduler.portfolio.blocks import size, solve_blocks
+from descheduler.portfolio.blocks import blocks, size, solve_blocks
 from descheduler.portfolio.parts import placement_of
 from descheduler.portfolio.score import Score, score
 from descheduler.rivals import settled
@@ -37,8 +38,8 @@ class Budgeted:
     effort: float = 1.0
     seed: int = 0
     workers: int = 1
-    seconds: float | None = None
-    """Wall clock for everything; only an emergency stop."""
+    deadline: float | None = None
+    """When to stop at the latest (``time.monotonic``); only an emergency stop."""
     rounds: int = ROUNDS
     """How often what could not be realised is forbidden and solved again; 1 is a quick look."""
     quick: bool = False
@@ -59,7 +60,6 @@ class Found:
 class _Rounds:
     def __init__(self, problem: Problem, budgeted: Budgeted) -> None:
         self.problem, self.budgeted = problem, budgeted
-        self.started = time.monotonic()
         self.best = Route()
         self.best_score: Score = score(problem, self.best)
         self.forbidden: set[tuple[int, int]] = set()
@@ -68,17 +68,16 @@ class _Rounds:
         self.tighter: tuple[LevelResult, ...] = ()
 
     def search(self) -> Search:
-        left = None if self.budgeted.seconds is None else max(0.05, self.budgeted.seconds - (time.monotonic() - self.started))
         return Search(
             effort=self.budgeted.effort,
             seed=self.budgeted.seed,
-            deadline=left,
+            deadline=self.budgeted.deadline,
             forbidden=frozenset(self.forbidden),
             quick=self.budgeted.quick,
         )
 
     def over(self) -> bool:
-        return self.budgeted.seconds is not None and time.monotonic() - self.started > self.budgeted.seconds
+        return self.budgeted.deadline is not None and time.monotonic() > self.budgeted.deadline
 
     def _solve(self, search: Search) -> Solution:
         solution = solve_blocks(self.problem, search, self.budgeted.workers)
@@ -110,7 +109,7 @@ class _Rounds:
         With as many waves as the policy allows, its bounds hold for everything that can be carried out.
         """
         timed, most = frozenset(incomplete), self.problem.terms.waves
-        if size(self.problem, timed) > TIMED_SIZE:
+        if len(blocks(self.problem)) > 1 or size(self.problem, timed) > TIMED_SIZE:
             return False
         ceilings = tuple((r.name, r.key, r.bound) for r in first.levels if isinstance(r.key, int) and r.bound is not None)
         for waves in (*(w for w in TIMED_WAVES if w < most), *((most,) if most <= MOST_TIMED_WAVES else ())):
@@ -142,11 +141,11 @@ class _Rounds:
         ordered = order(problem, placement)
         left_out = {problem.classes[c].cluster for c, _ in ordered.stuck.arrivals}
         self.forbidden.update(ordered.stuck.arrivals)
-        route, robbed = settled(problem, trim(problem, ordered.route))
+        route, robbed = settled(problem, self._trimmed(ordered.route))
         left_out |= {problem.classes[s.pod_class].cluster for s in robbed}
         while robbed:
             self.forbidden.update((s.pod_class, s.target) for s in robbed)
-            route, robbed = settled(problem, trim(problem, replay(problem, _without(route, robbed))))
+            route, robbed = settled(problem, self._trimmed(replay(problem, _without(route, robbed))))
         again = order(problem, placement_of(route))
         if again.complete and again.route.waves < route.waves:
             shorter, robbed = settled(problem, again.route)
@@ -160,6 +159,10 @@ class _Rounds:
         if reached > self.best_score:
             self.best, self.best_score = route, reached
         return tuple(sorted(left_out))
+
+    def _trimmed(self, route: Route) -> Route:
+        """Without moves that no waiting pod needs, unless the policy makes moves for Headroom too."""
+        return route if "Headroom" in self.problem.terms.objectives[:2] else trim(self.problem, route)
 
     def _uncontested(self, route: Route) -> Route:
         """Rather more waves than a contested place: room that a rival wants is made after the rival has its own."""
@@ -177,13 +180,17 @@ class _Rounds:
 
     def _proven(self, first: Solution) -> tuple[LevelResult, ...]:
         """The first search's bounds if the realised plan holds its values, else bounds at the realised values."""
-        reached = self.best_score.reached(self.problem)
-        if self.tighter and all(reached.get((r.name, r.key), r.value) == r.value for r in self.tighter):
+        reached = dict(self.best_score.placed)
+        if self.tighter and all(reached.get(r.key, 0) == r.value for r in self.tighter if isinstance(r.key, int)):
             return self.tighter
-        same = all(reached.get((r.name, r.key), r.value) == r.value for r in first.levels)
+        same = all(reached.get(r.key, 0) == r.value for r in first.levels if isinstance(r.key, int))
         if same:
             return first.levels
-        held = tuple((name, key, value) for (name, key), value in reached.items())
+        if self.over():  # only the highest level's bound does not depend on what was realised
+            return tuple(replace(r, bound=r.bound if i == 0 else None) for i, r in enumerate(first.levels))
+        classes = self.problem.classes
+        placed = Counter((classes[b.pod_class].cluster, classes[b.pod_class].priority) for b in self.best.binds)
+        held = tuple((cluster, p, placed[cluster, p]) for cluster in self.problem.clusters for p in self.problem.priorities)
         search = replace(self.search(), forbidden=frozenset(), reached=held, quick=True)
         return self._solve(search).levels
 

@@ -6,6 +6,7 @@ needs no model unless Headroom is worth moves by itself.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -31,14 +32,22 @@ def concerned(problem: Problem) -> tuple[str, ...]:
     return tuple(sorted({c.cluster for c in problem.placeable}))
 
 
+def blocks(problem: Problem) -> tuple[frozenset[str], ...]:
+    """The sets of clusters that are one model each."""
+    names = concerned(problem)
+    if size(problem, frozenset(names)) <= WHOLE or len(names) == 1:
+        return (frozenset(names),)
+    return tuple(frozenset([name]) for name in names)
+
+
 def solve_blocks(problem: Problem, search: Search, workers: int) -> Solution:
     """Solve the fleet whole or in blocks."""
     from descheduler.solver.exact import solve  # OR-Tools takes half a second to import
 
-    names = concerned(problem) if search.clusters is None else tuple(sorted(search.clusters))
-    if size(problem, frozenset(names)) <= WHOLE or len(names) == 1:
-        return solve(problem, replace(search, clusters=frozenset(names)))
-    searches = [replace(search, clusters=frozenset([name])) for name in names]
+    parts_of = blocks(problem)
+    if len(parts_of) == 1:
+        return solve(problem, replace(search, clusters=parts_of[0]))
+    searches = [replace(search, clusters=part, quick=True) for part in parts_of]
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         parts = list(pool.map(lambda one: solve(problem, one), searches))
     total = _joined(parts)
@@ -48,13 +57,17 @@ def solve_blocks(problem: Problem, search: Search, workers: int) -> Solution:
 
 
 def _in_turn(problem: Problem, searches: Sequence[Search], parts: Sequence[Solution]) -> Solution:
-    """Blocks one after another, each with what the earlier ones leave of the run's limits; the bounds stay those of free blocks."""
+    """Blocks one after another, the most rewarding first, each with what the earlier ones leave of the run's limits.
+
+    The bounds stay those of free blocks.
+    """
     from descheduler.solver.exact import solve
 
     spent = Placement()
     solved: list[Solution] = []
-    for search in searches:
-        part = solve(problem, replace(search, spent=spent))
+    ranked = sorted(zip(searches, parts, strict=True), key=lambda pair: _merit(problem, pair[1]), reverse=True)
+    for search, alone in ranked:
+        part = alone if _lawful(problem, _sum([spent, alone.placement])) else solve(problem, replace(search, spent=spent))
         solved.append(part)
         spent = _sum([spent, part.placement])
     free, bound = _joined(solved), _joined(parts)
@@ -63,6 +76,16 @@ def _in_turn(problem: Problem, searches: Sequence[Search], parts: Sequence[Solut
         replace(r, bound=held[r.name, r.key].bound if r.name == "PendingPods" and _first(bound.levels, r) else None) for r in free.levels
     )
     return replace(free, levels=levels)
+
+
+def _merit(problem: Problem, part: Solution) -> tuple[float, ...]:
+    """Pods placed per move, the highest priority first."""
+    moves = part.placement.moves or 0.5
+    placed = Counter[int]()
+    for (c, _), count in part.placement.arrivals.items():
+        if problem.classes[c].waiting:
+            placed[problem.classes[c].priority] += count
+    return tuple(placed[p] / moves for p in problem.priorities)
 
 
 def _first(levels: Sequence[LevelResult], level: LevelResult) -> bool:

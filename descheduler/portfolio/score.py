@@ -20,10 +20,6 @@ class Score:
     placed: tuple[tuple[int, int], ...] = field(compare=False)
     """(priority, placed), highest first."""
 
-    def reached(self, problem: Problem) -> dict[tuple[str, int | str], float]:
-        """What levels of the search to hold at."""
-        return {("PendingPods", priority): float(count) for priority, count in self.placed}
-
 
 def residents_after(problem: Problem, route: Route) -> dict[tuple[int, int], int]:
     """(class, node) counts when the route has been carried out."""

@@ -6,6 +6,7 @@ One worker, a fixed seed and limits in deterministic time, so that equal searche
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -33,11 +34,13 @@ class _Ladder:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.search = model.search
-        self.started = time.monotonic()
         self.values: list[int] | None = None
         self.results: list[LevelResult] = []
         self.reproducible = True
-        self.reached = {(name, key): value for name, key, value in model.search.reached}
+        self.reached = Counter[int]()
+        for cluster, priority, placed in model.search.reached:
+            if model.search.clusters is None or cluster in model.search.clusters:
+                self.reached[priority] += placed
         self.ceilings = {(name, key): bound for name, key, bound in model.search.ceilings}
         self.on_par = True
         """Whether all levels so far reached their ceilings: only then do those of lower levels hold."""
@@ -51,7 +54,7 @@ class _Ladder:
         allowed = TIE_BREAK_SECONDS if tie_break else DETERMINISTIC_SECONDS[level.name]
         solver.parameters.max_deterministic_time = allowed * self.search.effort
         if self.search.deadline is not None:
-            solver.parameters.max_time_in_seconds = max(0.01, self.search.deadline - (time.monotonic() - self.started))
+            solver.parameters.max_time_in_seconds = max(0.01, self.search.deadline - time.monotonic())
         return solver
 
     def climb(self, level: Level, tie_break: bool = False, keep: bool = True) -> LevelResult:
@@ -76,17 +79,20 @@ class _Ladder:
             self.doubt = f"level {level.name} {level.key}: the model does not even allow the plan that was found before"
             raise Contradiction
         if self.search.deadline is not None and status != cp_model.OPTIMAL:
-            self.reproducible &= time.monotonic() - self.started < self.search.deadline
+            self.reproducible &= time.monotonic() < self.search.deadline
         found = status in (cp_model.OPTIMAL, cp_model.FEASIBLE)
         if found:
             self.values = list(solver.response_proto.solution)
         value = round(solver.objective_value) if found else self._value(level)
-        bound = level.rounded(solver.best_objective_bound) if abs(solver.best_objective_bound) < 1e15 else None
+        told = found and abs(solver.best_objective_bound) < 1e15  # a search that was hardly begun reports 0
+        bound = level.rounded(solver.best_objective_bound) if told else None
         result = LevelResult(name=level.name, key=level.key, value=value / level.scale, bound=bound)
         self.results.append(result)
         self.on_par &= ceiling is not None and abs(result.value - ceiling) < 1e-6
         if keep:
-            hold = round(self.reached.get((level.name, level.key), result.value) * level.scale)
+            hold = round(result.value * level.scale)
+            if self.search.reached and isinstance(level.key, int):
+                hold = self.reached[level.key]
             cp.add(level.goal.expression() >= hold if level.sign > 0 else level.goal.expression() <= hold)
         return result
 
@@ -159,7 +165,7 @@ def _headroom_second(problem: Problem, search: Search, first: _Ladder) -> _Ladde
     needed = first.climb(next(iter(LEVELS["Disruption"](first.model))), keep=False)
     first.results.pop()
     second = _Ladder(Model(problem, search, ratio=False))
-    second.started, second.results, second.reproducible = first.started, first.results, first.reproducible
+    second.results, second.reproducible = first.results, first.reproducible
     second.values = (first.values or [])[: len(second.model.cp.proto.variables)]
     for level in LEVELS["PendingPods"](second.model):
         value = next(r.value for r in first.results if (r.name, r.key) == (level.name, level.key))

@@ -40,7 +40,7 @@ class Search:
     effort: float = 1.0
     seed: int = 0
     deadline: float | None = None
-    """Seconds of wall clock left for this search; only an emergency stop, it makes the result irreproducible."""
+    """When to stop at the latest (``time.monotonic``); only an emergency stop, it makes the result irreproducible."""
     forbidden: frozenset[tuple[int, int]] = frozenset()
     """(class, node) that nothing may arrive at: what could not be carried out before."""
     clusters: frozenset[str] | None = None
@@ -57,5 +57,5 @@ class Search:
     """(name, key, bound) proven before: a search that reaches one stops there."""
     hint: Route | None = None
     """A route to start from; only for a model with waves."""
-    reached: tuple[tuple[str, int | str, float], ...] = ()
-    """(name, key, value) of levels to hold at these values instead of the best found: gives bounds for a realised plan."""
+    reached: tuple[tuple[str, int, int], ...] = ()
+    """(cluster, priority, placed) of a realised plan: levels are held at these instead of the best found, for its bounds."""
