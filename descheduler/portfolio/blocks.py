@@ -14,10 +14,15 @@ from dataclasses import replace
 from descheduler.domain.placement import Placement
 from descheduler.domain.problem import Problem
 from descheduler.domain.rows import MoveBudget, MovesPerPlacedPod
+from descheduler.portfolio.narrow import narrowed, unproven
 from descheduler.solver.solution import LevelResult, Search, Solution
 
 WHOLE = 30_000
 """Count variables up to which the fleet is one model."""
+NARROW = 40_000
+"""Count variables beyond which a cluster is looked at in part only."""
+MANY = 8
+"""Blocks that get full effort each; more share it."""
 
 
 def size(problem: Problem, clusters: frozenset[str]) -> int:
@@ -32,6 +37,15 @@ def concerned(problem: Problem) -> tuple[str, ...]:
     return tuple(sorted({c.cluster for c in problem.placeable}))
 
 
+def _solve(problem: Problem, search: Search) -> Solution:
+    from descheduler.solver.exact import solve  # OR-Tools takes half a second to import
+
+    clusters = search.clusters or frozenset()
+    if len(clusters) == 1 and size(problem, clusters) > NARROW:
+        return unproven(solve(problem, narrowed(problem, search, next(iter(clusters)))))
+    return solve(problem, search)
+
+
 def blocks(problem: Problem) -> tuple[frozenset[str], ...]:
     """The sets of clusters that are one model each."""
     names = concerned(problem)
@@ -42,14 +56,13 @@ def blocks(problem: Problem) -> tuple[frozenset[str], ...]:
 
 def solve_blocks(problem: Problem, search: Search, workers: int) -> Solution:
     """Solve the fleet whole or in blocks."""
-    from descheduler.solver.exact import solve  # OR-Tools takes half a second to import
-
     parts_of = blocks(problem)
     if len(parts_of) == 1:
-        return solve(problem, replace(search, clusters=parts_of[0]))
-    searches = [replace(search, clusters=part, quick=True) for part in parts_of]
+        return _solve(problem, replace(search, clusters=parts_of[0]))
+    effort = search.effort * min(1.0, MANY / len(parts_of))
+    searches = [replace(search, clusters=part, quick=True, effort=effort) for part in parts_of]
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        parts = list(pool.map(lambda one: solve(problem, one), searches))
+        parts = list(pool.map(lambda one: _solve(problem, one), searches))
     total = _joined(parts)
     if not _lawful(problem, total.placement):
         total = _in_turn(problem, searches, parts)
@@ -61,13 +74,11 @@ def _in_turn(problem: Problem, searches: Sequence[Search], parts: Sequence[Solut
 
     The bounds stay those of free blocks.
     """
-    from descheduler.solver.exact import solve
-
     spent = Placement()
     solved: list[Solution] = []
     ranked = sorted(zip(searches, parts, strict=True), key=lambda pair: _merit(problem, pair[1]), reverse=True)
     for search, alone in ranked:
-        part = alone if _lawful(problem, _sum([spent, alone.placement])) else solve(problem, replace(search, spent=spent))
+        part = alone if _lawful(problem, _sum([spent, alone.placement])) else _solve(problem, replace(search, spent=spent))
         solved.append(part)
         spent = _sum([spent, part.placement])
     free, bound = _joined(solved), _joined(parts)

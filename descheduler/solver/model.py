@@ -60,13 +60,13 @@ class Model:
             self._leave(c)
         for c in (*movable, *self.placeable):
             most, waves = len(c.pods), self.move_waves(c.cluster)
-            for node in c.reach:
+            for node in c.reach if self.search.targets is None else sorted(self.search.targets.intersection(c.reach)):
                 if (c.index, node) not in self.search.forbidden:
                     for wave in [self.last(c.cluster)] if c.waiting else waves:
                         self.arrivals[c.index, node, wave] = self.cp.new_int_var(0, most, f"a{c.index}_{node}_{wave}")
         for c in movable:
             for wave in self.move_waves(c.cluster):
-                leaving = [self.departures[c.index, n, wave] for n in c.at]
+                leaving = [v for n in c.at if (v := self.departures.get((c.index, n, wave))) is not None]
                 self.cp.add(sum(leaving) == sum(self._coming(c, wave)))
         self.placed: dict[int, Linear] = {}
         for c in self.placeable:
@@ -82,6 +82,8 @@ class Model:
         """How many of a class's pods leave each node, in each wave; in all no more than are there."""
         waves = self.move_waves(c.cluster)
         for node, pods in sorted(c.at.items()):
+            if self.search.sources is not None and node not in self.search.sources:
+                continue
             for wave in waves:
                 self.departures[c.index, node, wave] = self.cp.new_int_var(0, len(pods), f"d{c.index}_{node}_{wave}")
             if len(waves) > 1:

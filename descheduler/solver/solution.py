@@ -45,6 +45,10 @@ class Search:
     """(class, node) that nothing may arrive at: what could not be carried out before."""
     clusters: frozenset[str] | None = None
     """Only these clusters' pods move or are placed; ``None`` for all."""
+    sources: frozenset[int] | None = None
+    """Pods leave only these nodes; ``None``: any."""
+    targets: frozenset[int] | None = None
+    """Pods come only to these nodes; ``None``: any."""
     spent: Placement = field(default_factory=Placement)
     """What other blocks of the same run already use of the limits."""
     waves: int = 0
