@@ -14,6 +14,10 @@ from descheduler.domain.rows import Group, Row
 from descheduler.domain.selectors import Pairs, Toleration
 
 
+LONGEST_WAIT = 10**7
+"""Seconds beyond which waiting longer makes no difference."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodClass:
     """Pods of one workload that no rule, protection or mover tells apart: the unit of every row."""
@@ -101,6 +105,8 @@ class Problem:
     rows: tuple[Row, ...] = ()
     class_of: tuple[int, ...] = ()
     """Pod index to class index."""
+    every_cluster: tuple[str, ...] = ()
+    """The names of all clusters that could be read, those without any node included."""
     names: tuple[PlanPod, ...] = ()
     """Pod index to the pod as plan.json names it."""
     protected: Mapping[int, str] = field(default_factory=dict)
@@ -109,6 +115,11 @@ class Problem:
     """Waiting pods that are not ours to place, and why."""
     held_back: Mapping[int, str] = field(default_factory=dict)
     """Waiting pods that scope or trigger keep out of this run, and why."""
+
+    def waited(self, pod: int) -> int:
+        """Whole seconds a pod has waited; 0 when unknown."""
+        since = self.pods[pod].waiting_since
+        return 0 if since is None else max(0, min(LONGEST_WAIT, int((self.now - since).total_seconds())))
 
     @cached_property
     def waiting(self) -> tuple[int, ...]:

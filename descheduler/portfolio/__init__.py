@@ -14,12 +14,14 @@ from dataclasses import dataclass, field, replace
 
 from descheduler.domain.placement import Placement, Route, Shift
 from descheduler.domain.problem import Problem
+from descheduler.domain.rows import Spread
 from descheduler.planner import order, trim
 from descheduler.planner.trim import replay
 from descheduler.portfolio.blocks import blocks, size, solve_blocks
 from descheduler.portfolio.parts import placement_of
 from descheduler.portfolio.score import Score, score
 from descheduler.rivals import settled
+from descheduler.rules.movers import KEEPS_BOTH
 from descheduler.solver.solution import LevelResult, Search, Solution
 from descheduler.verify import violations
 
@@ -120,9 +122,19 @@ class _Rounds:
             search = replace(told, quick=True, effort=effort, forbidden=frozenset())
             solution = self._solve(search)
             self._realise(solution.placement)
-            if waves == most:
+            if waves == most and self._waves_are_exact(timed):
                 self.tighter = solution.levels
         return self._reached(first)
+
+    def _waves_are_exact(self, clusters: frozenset[str]) -> bool:
+        """Whether the model with waves allows everything that may be carried out there.
+
+        It binds waiting pods last, which may matter to spread, and knows neither cycle breaks nor movers whose old self is gone.
+        """
+        classes = self.problem.classes
+        spread = any(isinstance(row, Spread) and row.carriers and classes[row.carriers[0]].cluster in clusters for row in self.problem.rows)
+        surged = all(KEEPS_BOTH[m] for c in self.problem.movable if c.cluster in clusters for m in c.movers)
+        return not spread and surged and not self.problem.terms.cycle_breaks
 
     def _again(self) -> None:
         """Solve without what could not be realised, a few times."""

@@ -16,6 +16,7 @@ from descheduler.planner import helped
 from descheduler.portfolio import Found
 from descheduler.portfolio.score import residents_after
 from descheduler.reasons import Ever, sentence
+from descheduler.rules.movers import TECHNIQUES
 from descheduler.rules.objectives import OBJECTIVES
 from descheduler.solver.solution import LevelResult
 
@@ -161,7 +162,10 @@ def _objectives(problem: Problem, found: Found, rows: Iterable[PriorityRow], slo
             levels.append(_level(name, float(sum(row.placed for row in told)), whole))
         elif name == "Disruption":
             level = bounds.get((name, "moves"))
-            levels.append(_level(name, float(moves), _bound(level, 0.0 if not moves else None)))
+            above = next((known for known in levels if known.name == "Headroom"), None)
+            slots_level = bounds.get(("Headroom", "slots"))
+            same = above is None or slots_level is None or slots_level.value == above.value
+            levels.append(_level(name, float(moves), _bound(level, 0.0 if not moves else None) if same else None))
         elif name == "Headroom":
             level = bounds.get((name, "slots"))
             needed = _needed(problem, found)
@@ -178,17 +182,28 @@ def _bound(level: LevelResult | None, absent: float | None) -> float | None:
 
 
 def _headroom_bound(problem: Problem, found: Found, bounds: Mapping[tuple[str, int | str], LevelResult]) -> float | None:
-    """The proof speaks of plans with as many moves as the search had; a realised plan with others has none."""
-    level, moves = bounds.get(("Headroom", "slots")), bounds.get(("Disruption", "moves"))
-    if "Headroom" not in problem.terms.objectives[:2] and (moves is None or round(moves.value) != len(found.route.shifts)):
-        return None
-    return _bound(level, None)
+    """The proof speaks of plans that are as good on every level above; a realised plan that differs there has none."""
+    if "Headroom" not in problem.terms.objectives[:2]:
+        classes, waited = problem.classes, 0
+        for c, count in Counter(b.pod_class for b in found.route.binds).items():
+            waited += sum(problem.waited(pod) for pod in classes[c].pods[:count])
+        realised: dict[tuple[str, int | str], float] = {
+            ("Disruption", "moves"): len(found.route.shifts),
+            ("Disruption", "cost"): sum(TECHNIQUES[classes[s.pod_class].movers[0]].cost for s in found.route.shifts),
+            ("PendingPods", "waiting"): waited,
+        }
+        if ("Disruption", "moves") not in bounds or any(bounds[k].value != v for k, v in realised.items() if k in bounds):
+            return None
+    return _bound(bounds.get(("Headroom", "slots")), None)
 
 
 def _needed(problem: Problem, found: Found) -> int:
     """Moves made for waiting pods; all of them unless Headroom is worth moves by itself."""
     if "Headroom" not in problem.terms.objectives[:2]:
         return len(found.route.shifts)
+    needed = next((level.value for level in found.levels if level.key == "needed"), None)
+    if needed is not None:
+        return round(needed)
     return sum(any(falls) for fallen in helped(problem, found.route).values() for falls in fallen)
 
 

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 
 from ortools.sat.python import cp_model
 
@@ -90,11 +91,15 @@ class _Ladder:
         self.results.append(result)
         self.on_par &= ceiling is not None and abs(result.value - ceiling) < 1e-6
         if keep:
-            hold = round(result.value * level.scale)
-            if self.search.reached and isinstance(level.key, int):
-                hold = self.reached[level.key]
+            hold = self.held(level, result.value)
             cp.add(level.goal.expression() >= hold if level.sign > 0 else level.goal.expression() <= hold)
         return result
+
+    def held(self, level: Level, value: float) -> int:
+        """What later levels must keep of this one: what was found, or what a realised plan reached."""
+        if self.search.reached and isinstance(level.key, int):
+            return self.reached[level.key]
+        return round(value * level.scale)
 
     def _start_from(self, route: Route | None) -> None:
         """The first hint: a known route, its waiting pods in the last wave."""
@@ -165,12 +170,13 @@ def _headroom_second(problem: Problem, search: Search, first: _Ladder) -> _Ladde
     needed = first.climb(next(iter(LEVELS["Disruption"](first.model))), keep=False)
     first.results.pop()
     second = _Ladder(Model(problem, search, ratio=False))
+    first.results.append(replace(needed, key="needed"))
     second.results, second.reproducible = first.results, first.reproducible
     second.values = (first.values or [])[: len(second.model.cp.proto.variables)]
     for level in LEVELS["PendingPods"](second.model):
         value = next(r.value for r in first.results if (r.name, r.key) == (level.name, level.key))
         if not level.goal.fixed:
-            second.model.cp.add(level.goal.expression() >= round(value))
+            second.model.cp.add(level.goal.expression() >= first.held(level, value))
     _climb_all(second, headroom(second.model, round(needed.value)))
     return second
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, floor
 
-from descheduler.domain.problem import PodClass
 from descheduler.rules.movers import TECHNIQUES
 from descheduler.rules.objectives.headroom import node_values, slots
 from descheduler.solver.model import Model
@@ -55,7 +54,7 @@ def waiting(model: Model) -> Iterator[Level]:
     """Seconds waited by the pods that are placed; within a class the longest waiting go first."""
     goal = Linear()
     for c in model.placeable:
-        seconds = [_seconds(model, c, pod) for pod in c.pods]
+        seconds = [model.problem.waited(pod) for pod in c.pods]
         if len(seconds) == 1:
             goal.include(model.placed[c.index], seconds[0])
             continue
@@ -66,11 +65,6 @@ def waiting(model: Model) -> Iterator[Level]:
         for literal, waited in zip(taken, seconds, strict=True):
             goal.add(literal, waited)
     yield Level("PendingPods", "waiting", goal)
-
-
-def _seconds(model: Model, c: PodClass, pod: int) -> int:
-    since = model.problem.pods[pod].waiting_since
-    return 0 if since is None else max(0, min(10**7, int((model.problem.now - since).total_seconds())))
 
 
 def headroom(model: Model, needed: int | None) -> Iterator[Level]:

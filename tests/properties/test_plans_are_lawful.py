@@ -1,0 +1,101 @@
+"""Plans of random fleets: an independent judge finds nothing, nobody is forgotten, and the plan comes true on a fleet that lives."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from descheduler.clock import SimulatedClock
+from descheduler.domain.objects import Pod
+from descheduler.domain.plan import Mover, Plan
+from descheduler.domain.report import Report
+from descheduler.domain.snapshot import Snapshot
+from descheduler.federation.recorded import RecordedFleet
+from descheduler.federation.simulated import SimulatedFleet
+from descheduler.output.json_plan import plan_to_json
+from descheduler.pipeline import Options, plan, run
+from descheduler.policy.policy import Policy
+from tests.builders import NOW
+from tests.judge import judge
+from tests.properties.wild import WildFleet, a_wild_fleet
+
+SEEDS = range(160)
+PLAYED = range(60)
+OPTIONS = Options(run_id="run-1", created_at=NOW)
+
+Owner = tuple[str, str, str, str]
+
+
+def planned(wild: WildFleet, folder: Path) -> tuple[Snapshot, Report]:
+    """The fleet as it is read, and the plan for it."""
+    snapshot = RecordedFleet(wild.write(folder)).snapshot()
+    return snapshot, plan(snapshot, Policy.model_validate(wild.policy), OPTIONS)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_judge_finds_nothing(seed: int, tmp_path: Path) -> None:
+    wild = a_wild_fleet(seed)
+
+    _, report = planned(wild, tmp_path)
+
+    assert judge(tmp_path, plan_to_json(report.plan), wild.policy) == []
+    assert [r.message for r in report.remarks if r.subject == "candidate plan"] == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_waiting_pod_is_accounted_for_once(seed: int, tmp_path: Path) -> None:
+    snapshot, report = planned(a_wild_fleet(seed), tmp_path)
+
+    told = Counter(str(item.pod) for item in (*report.plan.placements, *report.plan.unplaced))
+
+    assert told == Counter(str(pod.ref) for pod in snapshot.pods() if pod.waiting)
+
+
+def owner(pod: Pod) -> Owner:
+    """What keeps the pod alive: its controller, or its own name."""
+    kept = (pod.owner.kind, pod.owner.name) if pod.owner else ("Pod", pod.ref.name)
+    return (pod.ref.cluster, pod.ref.namespace, *kept)
+
+
+def bound(snapshot: Snapshot) -> Counter[Owner]:
+    return Counter(owner(pod) for pod in snapshot.pods() if pod.node is not None)
+
+
+def promised(snapshot: Snapshot, plan: Plan) -> Counter[Owner]:
+    """How many pods of each owner run when the plan has come true, contested placements left out."""
+    safe = {str(placed.pod) for placed in plan.placements if not placed.contested}
+    return bound(snapshot) + Counter(owner(pod) for pod in snapshot.pods() if str(pod.ref) in safe)
+
+
+def without_recreate(wild: WildFleet) -> Policy:
+    """Recreate can be planned but not yet be carried out."""
+    policy = Policy.model_validate(wild.policy)
+    movers = tuple(mover for mover in policy.spec.movers if mover is not Mover.RECREATE)
+    return policy.model_copy(update={"spec": policy.spec.model_copy(update={"movers": movers})})
+
+
+def at_rest(wild: WildFleet, folder: Path, choice: str) -> tuple[SimulatedFleet, SimulatedClock]:
+    """The fleet once its scheduler has bound whoever fits: nobody can keep room that is free already."""
+    snapshot = RecordedFleet(wild.write(folder)).snapshot()
+    clock = SimulatedClock(snapshot.taken_at)
+    fleet = SimulatedFleet(snapshot, clock, seed=wild.seed, choice=choice, start_delay=timedelta(seconds=5))
+    fleet.pods("east", "shop")
+    clock.sleep(timedelta(minutes=10))
+    fleet.pods("east", "shop")
+    return fleet, clock
+
+
+@pytest.mark.parametrize("choice", ["random", "adversarial"])
+@pytest.mark.parametrize("seed", PLAYED)
+def test_a_plan_that_is_carried_out_comes_true(seed: int, choice: str, tmp_path: Path) -> None:
+    wild = a_wild_fleet(seed)
+    fleet, clock = at_rest(wild, tmp_path, choice)
+    snapshot = fleet.snapshot()
+
+    report = run(fleet, fleet, fleet, without_recreate(wild), OPTIONS, clock)
+
+    missing = promised(snapshot, report.plan) - bound(fleet.snapshot())
+    assert missing == Counter(), [str(r) for r in report.outcome.results if r.outcome != "Done"] if report.outcome else []
