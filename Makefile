@@ -5,15 +5,15 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers unit lock schemas clean
+.PHONY: help demo test lint types layers unit control-plane control-plane-if-needed lock schemas clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 demo: $(READY) ## plan and act on the recorded example fleet (simulated: no cluster needed)
 	@$(BIN)/descheduler run --snapshot examples/realistic --policy policies/balanced.yaml
 
-test: lint types layers unit ## everything that must pass before a change is merged
+test: lint types layers control-plane-if-needed unit ## everything that must pass before a change is merged
 
 lint: $(READY) ## ruff
 	@$(BIN)/ruff check --quiet .
@@ -26,6 +26,13 @@ layers: $(READY) ## import-linter: the architecture of DESIGN.md section 3
 
 unit: $(READY) ## pytest
 	@$(BIN)/python -m pytest -q
+
+control-plane: $(READY) ## build the Kubernetes that tests/cluster runs against, once (needs Go 1.26; about ten minutes)
+	@$(BIN)/python -m tests.cluster.binaries.build
+
+# Where it cannot be had, the tests that need it skip and say how to get it.
+control-plane-if-needed: $(READY)
+	@$(BIN)/python -m tests.cluster.binaries.build --if-needed
 
 lock: $(READY) ## newest versions inside the ranges of pyproject.toml, with hashes
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --upgrade $(LOCK_FLAGS) --output-file requirements-dev.lock

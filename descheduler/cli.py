@@ -51,6 +51,13 @@ def _run() -> Loaded:
     return RunSettings, run.execute
 
 
+def _snapshot() -> Loaded:
+    from descheduler.commands import snapshot
+    from descheduler.settings import SnapshotSettings
+
+    return SnapshotSettings, snapshot.execute
+
+
 def _report() -> Loaded:
     from descheduler.commands import report
     from descheduler.settings import ReportSettings
@@ -84,6 +91,12 @@ COMMANDS = (
         "plan, and act if the policy says so; with --snapshot on a simulated fleet",
         "descheduler run --snapshot examples/realistic --policy policies/balanced.yaml",
         _run,
+    ),
+    Command(
+        "snapshot",
+        "write a live fleet down, without its secrets",
+        "descheduler snapshot --fleet fleet.yaml -o today",
+        _snapshot,
     ),
     Command("report", "render a plan.json again", "descheduler report plan.json --format markdown", _report),
     Command(

@@ -20,7 +20,8 @@ def fragmentation(problem: Problem, residents: Spots) -> dict[str, Fragmentation
     for (c, node), count in residents.items():
         for resource, amount in problem.classes[c].requests.items():
             free[node][resource] = free[node].get(resource, 0) - amount * count
-    return {cluster: _of_cluster(problem, nodes, free) for cluster, nodes in problem.nodes_of.items()}
+    clusters = sorted({*problem.every_cluster, *problem.nodes_of})
+    return {cluster: _of_cluster(problem, problem.nodes_of.get(cluster, ()), free) for cluster in clusters}
 
 
 def _of_cluster(problem: Problem, nodes: Sequence[int], free: Sequence[Mapping[str, int]]) -> Fragmentation:

@@ -67,12 +67,13 @@ class Rivals:
             least: dict[int, Amounts] = defaultdict(dict)
             most: dict[int, Amounts] = defaultdict(dict)
             leaving = Counter(moment.leaving)
+            unsure = Counter((b.pod_class, b.target) for b in route.binds if b.contested and b.wave < moment.wave)
             for (c, node), count in moment.during().items():
                 if node in found:
                     self._add(most[node], c, count)
             for (c, node), count in moment.residents.items():
                 if node in found:
-                    self._add(least[node], c, count - leaving[c, node])
+                    self._add(least[node], c, count - leaving[c, node] - unsure[c, node])
             for node, waves in found.items():
                 waves.append(_Stage(least[node], most[node]))
         return found
@@ -103,14 +104,15 @@ class Rivals:
         node = self.problem.nodes[step.target]
         if not self._verdicts.admits(rival.spec, node):
             return 0
-        planned = Counter(b.wave for b in route.binds if b.pod_class == rival.index)
+        binds = [b for b in route.binds if b.pod_class == rival.index]
+        planned = Counter(b.wave for b in binds if not b.contested)  # whoever is contested may go on looking for ever
         unplanned = len(rival.pods) - sum(planned.values())
         same = isinstance(step, Bind) and rival.index == step.pod_class
         best = 0
         for at, stage in enumerate(waves[:wave], start=1):
             loose = unplanned + (0 if same else sum(k for w, k in planned.items() if w >= at))
-            if not same:
-                loose -= sum(1 for b in route.binds if b.pod_class == rival.index and b.target == step.target and at <= b.wave <= wave)
+            here = (b for b in binds if b.target == step.target and b.wave <= wave)
+            loose -= sum(b.contested or (not same and b.wave >= at) for b in here)  # counted as planned already
             kept: Amounts = {}
             for w, c, reserved in there if rival.spec.scheduler == "default-scheduler" else ():
                 if reserved and w >= at and self.problem.classes[c].priority >= rival.priority:
@@ -136,9 +138,12 @@ def settled(problem: Problem, route: Route) -> tuple[Route, tuple[Shift, ...]]:
     if reserve == "Contested" and in_danger:
         binds = [_surged(problem, b) if i in in_danger else b for i, b in enumerate(binds)]
         route = replace(route, binds=tuple(binds))
-    in_danger, robbed = rivals.endangered(route)
-    binds = [replace(b, contested=i in in_danger) for i, b in enumerate(binds)]
-    return replace(route, binds=tuple(binds)), tuple(route.shifts[i] for i in sorted(robbed))
+    while True:  # a pod that loses its place is one rival more for all others
+        in_danger, robbed = rivals.endangered(route)
+        binds = [replace(b, contested=b.contested or i in in_danger) for i, b in enumerate(route.binds)]
+        if tuple(binds) == route.binds:
+            return route, tuple(route.shifts[i] for i in sorted(robbed))
+        route = replace(route, binds=tuple(binds))
 
 
 def _surged(problem: Problem, bind: Bind) -> Bind:

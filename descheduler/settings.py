@@ -74,14 +74,22 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
-class _Search(Settings):
+class _Live(Settings):
+    """Where a live fleet is found."""
+
+    fleet: Path | None = Field(default=None, json_schema_extra=shown("fleet", "FILE"))
+    """Live fleet: a `Fleet` file that lists clusters with their kubeconfigs. Without it: the current context or, in a pod,
+    the cluster it runs in."""
+
+    service_account: Path = Field(default=Path("/var/run/secrets/kubernetes.io/serviceaccount"), json_schema_extra=shown("fleet", "DIR"))
+    """Where a pod finds the token and the CA of its own cluster."""
+
+
+class _Search(_Live):
     """What ``plan`` and ``run`` have in common."""
 
     snapshot: Path | None = Field(default=None, json_schema_extra=shown("fleet", "DIR"))
-    """Recorded fleet: one folder per cluster with the output of `kubectl get … -A -o json|yaml`."""
-
-    fleet: Path | None = Field(default=None, json_schema_extra=shown("fleet", "FILE"))
-    """Live fleet (comes with a later version; use --snapshot)."""
+    """Recorded fleet: one folder per cluster with the output of `kubectl get … -A -o json|yaml`, as `descheduler snapshot` writes it."""
 
     policy: Paths = Field(default=[], json_schema_extra=shown("policy", "FILE|DIR"))
     """File or directory that holds the policy; repeatable. Without it: the shipped default, which moves nothing (mode Plan)."""
@@ -116,7 +124,18 @@ class PlanSettings(_Search):
 
 
 class RunSettings(_Search):
-    """Plan, then act if the policy says `mode: Apply`. With --snapshot it acts on a simulated fleet."""
+    """Plan, then act if the policy says `mode: Apply`. With --snapshot it acts on a simulated fleet; for a live fleet it only
+    plans, as yet."""
+
+
+class SnapshotSettings(_Live):
+    """Write a live fleet down as a directory that `plan --snapshot` reads: without Secrets, environments, arguments and commands."""
+
+    output: Path = Field(json_schema_extra=shown("output", "DIR"))
+    """Directory to make; it must be empty or not there yet."""
+
+    gzip: bool = Field(default=False, json_schema_extra=shown("output"))
+    """Write .json.gz instead of .json."""
 
 
 class ReportSettings(Settings):
@@ -143,5 +162,12 @@ class PolicySchemaSettings(Settings):
     """Print the JSON Schema of the policy, for editors and linters."""
 
 
-MODELS: tuple[type[Settings], ...] = (PlanSettings, RunSettings, ReportSettings, PolicyValidateSettings, PolicySchemaSettings)
+MODELS: tuple[type[Settings], ...] = (
+    PlanSettings,
+    RunSettings,
+    SnapshotSettings,
+    ReportSettings,
+    PolicyValidateSettings,
+    PolicySchemaSettings,
+)
 """Every command's settings: a file may hold those of all of them."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from descheduler.clock import Clock, SystemClock
 from descheduler.commands.console import check_writable, colourful, progress, say, write
-from descheduler.errors import UsageError
+from descheduler.commands.fleet import open_fleet
 
 if TYPE_CHECKING:
     from descheduler.domain.report import Report
@@ -38,22 +38,26 @@ def read(settings: PlanSettings | RunSettings) -> tuple[Snapshot, Policy]:
 
     Raises UsageError for a fleet or an output file that cannot be, PolicyError for a policy with mistakes.
     """
+    fleet = open_fleet(settings, SystemClock())
+    policy = policy_of(settings)
+    with progress("reading the fleet"):
+        return fleet.snapshot(), policy
+
+
+def policy_of(settings: PlanSettings | RunSettings) -> Policy:
+    """The policy the settings name, what is odd about it logged.
+
+    Raises UsageError for an output file that cannot be, PolicyError for a policy with mistakes.
+    """
     from loguru import logger
 
     from descheduler.policy import load_policy, notes
 
-    if settings.fleet is not None:
-        raise UsageError(f"--fleet {settings.fleet}: live fleets are not supported yet; record one with kubectl and use --snapshot DIR")
-    if settings.snapshot is None:
-        raise UsageError("say which fleet: --snapshot DIR (live fleets are not supported yet)")
     check_writable(settings.output)
     policy = load_policy(settings.policy)
     for note in notes(policy):
         logger.warning("policy: {}", note)
-    from descheduler.federation.recorded import RecordedFleet
-
-    with progress(f"reading {settings.snapshot}"):
-        return RecordedFleet(settings.snapshot).snapshot(), policy
+    return policy
 
 
 def options(settings: PlanSettings | RunSettings, clock: Clock) -> Options:

@@ -49,6 +49,7 @@ def diagnose(snapshot: Snapshot, policy: Policy, *, lifted: bool = False) -> Pro
         budgets=tuple(sorted_.budgets),
         terms=terms,
         class_of=tuple(sorted_.class_of),
+        every_cluster=tuple(cluster.name for cluster in snapshot.clusters),
         names=tuple(sorted_.names),
         protected=sorted_.protected,
         not_ours=sorted_.not_ours,

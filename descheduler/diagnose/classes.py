@@ -15,7 +15,7 @@ from descheduler.domain.selectors import Pairs
 from descheduler.domain.snapshot import Snapshot
 from descheduler.policy.overrides import Effective
 from descheduler.policy.policy import Policy
-from descheduler.rules.filters import Verdicts
+from descheduler.rules.filters import KUBE_SCHEDULER, Verdicts
 from descheduler.rules.movers import TECHNIQUES, movers_for, reserved
 from descheduler.rules.protections import protection
 from descheduler.rules.subject import ProtectionSettings, Subject
@@ -40,6 +40,8 @@ class _Key:
     movers: tuple[Mover, ...]
     budgets: tuple[int, ...]
     overrides: tuple[int, ...]
+    alone: str = ""
+    """The name of a movable pod without a controller: limits per workload count each such pod by itself."""
 
 
 class Sorted:
@@ -54,6 +56,8 @@ class Sorted:
         self.protected: dict[int, str] = {}
         self.not_ours: dict[int, str] = {}
         self.held_back: dict[int, str] = {}
+        self._declined: dict[int, str] = {}
+        """Pods that only movers without steering apply to: why the others do not."""
         self._settings: dict[tuple[int, ...], ProtectionSettings] = {}
         self._members: dict[_Key, list[int]] = {}
         self._effective: dict[_Key, Effective] = {}
@@ -73,9 +77,7 @@ class Sorted:
             index = len(self.pods)
             self.pods.append(pod)
             top = around.top(pod)
-            self.names.append(
-                PlanPod(cluster=cluster.name, namespace=pod.ref.namespace, name=pod.ref.name, uid=pod.uid, workload=top)
-            )
+            self.names.append(PlanPod(cluster=cluster.name, namespace=pod.ref.namespace, name=pod.ref.name, uid=pod.uid, workload=top))
             effective = self.policy.for_pod(pod.ref.namespace, dict(pod.labels))
             subject = self._subject(pod, cluster, around, effective)
             placeable, movers = (self._waits if pod.waiting else self._stays)(index, subject, cluster, effective)
@@ -93,6 +95,7 @@ class Sorted:
                 movers=movers,
                 budgets=covering,
                 overrides=effective.overrides,
+                alone=pod.ref.name if movers and top is None else "",
             )
             self._members.setdefault(key, []).append(index)
             self._effective[key] = effective
@@ -148,6 +151,8 @@ class Sorted:
         if reason is None:
             movers, reason = movers_for(subject)
             if movers:
+                if not any(TECHNIQUES[mover].steers for mover in movers):
+                    self._declined[index] = reason
                 return False, movers
         self.protected[index] = reason
         return False, ()
@@ -196,21 +201,40 @@ class Sorted:
         here: dict[str, list[int]] = {}
         for index, candidate in enumerate(self.nodes):
             here.setdefault(candidate.ref.cluster, []).append(index)
-        verdicts = Verdicts()
+        ours, theirs = Verdicts(), Verdicts(KUBE_SCHEDULER)
+        draining = {n for n, node in enumerate(self.nodes) if any(taint.effect == "NoExecute" for taint in node.taints)}
+        avoided = draining | {n for n, node in enumerate(self.nodes) if node.closed or not node.ready}
         for c in self.classes:
             if (c.waiting and self._placeable[c.index]) or (not c.waiting and c.movers):
-                reach = tuple(n for n in here.get(c.cluster, ()) if self._roomy(c, n, fixed[n]) and verdicts.admits(c.spec, self.nodes[n]))
+                roomy = [n for n in here.get(c.cluster, ()) if self._roomy(c, n, fixed[n])]
+                reach = tuple(n for n in roomy if ours.admits(c.spec, self.nodes[n]))
                 self.classes[c.index] = replace(c, reach=reach)
-                if not c.waiting and not self._steered(c, reach):
-                    self.classes[c.index] = replace(c, reach=(), movers=())
-                    self.protected.update((pod, "Evict: its successor could go to more than one node") for pod in c.pods)
+                if not c.waiting and not all(TECHNIQUES[mover].steers for mover in c.movers):
+                    stray = avoided.intersection(roomy).difference(reach)
+                    self._steer(self.classes[c.index], any(theirs.admits(c.spec, self.nodes[n]) for n in stray))
 
-    @staticmethod
-    def _steered(c: PodClass, reach: tuple[int, ...]) -> bool:
-        """Whether its pods end where we want them: by the mover, or because there is only one node for them."""
-        return any(TECHNIQUES[mover].steers for mover in c.movers) or (len(reach) == 1 and reach[0] not in c.at)
+    def _steer(self, c: PodClass, strays: bool) -> None:
+        """Keep the movers by which its pods end where we want them.
+
+        A successor that nobody steers may go wherever kube-scheduler likes; it ``strays`` where we would send nobody.
+        Beside a mover that steers, one that does not stays as long as reach is all there is: planner and judge look on there.
+        """
+        steering = tuple(mover for mover in c.movers if TECHNIQUES[mover].steers)
+        if steering:
+            self.classes[c.index] = replace(c, movers=steering) if strays else c
+            return
+        if strays:
+            reason = "its successor could go to a node that is no destination"
+        elif len(c.reach) > 1:
+            reason = "its successor could go to more than one node"
+        elif not c.reach or c.reach[0] in c.at:
+            reason = "its successor has nowhere else to go"
+        else:
+            return
+        self.classes[c.index] = replace(c, reach=(), movers=())
+        for pod in c.pods:
+            self.protected[pod] = "; ".join(filter(None, (self._declined[pod], f"{c.movers[0]}: {reason}")))
 
     def _roomy(self, c: PodClass, node: int, fixed: dict[str, int]) -> bool:
         room = self.nodes[node].allocatable
         return all(amount + fixed.get(resource, 0) <= room[resource] for resource, amount in c.requests.items())
-

@@ -56,7 +56,7 @@ Asked = tuple[tuple[str, ...], Amount, str, str, int | None]
 
 def _asked(policy: Policy, c: PodClass, effective: Effective, nodes: Sequence[Node]) -> Iterable[Asked]:
     """(bucket, amount, limit, subject, node) for each limit that the class's pods count in."""
-    base, workload = policy.spec.limits, "/".join(c.workload) if c.workload else f"pod class {c.index}"
+    base, workload = policy.spec.limits, "/".join(c.workload) if c.workload else f"pod class {c.index}"  # one pod, if it can move
     subjects: dict[str, str] = {
         "per_run": "fleet",
         "per_cluster": c.cluster,

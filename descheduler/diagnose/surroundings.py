@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from descheduler.domain.objects import Budget, Cluster, Node, Pod, Workload
 from descheduler.domain.selectors import Pairs
-from descheduler.rules.movers import DELETION_COST, deletion_cost
+from descheduler.rules.movers import DELETION_COST, MINIMAL_COST, deletion_cost
 from descheduler.rules.subject import Replicas, annotation
 
 
@@ -29,10 +29,10 @@ class Surroundings:
         if pod.owner is None or pod.owner.kind != "ReplicaSet" or pod.terminating:
             return
         key = (pod.ref.namespace, pod.owner.kind, pod.owner.name)
-        was = self._replicas.get(key, Replicas(total=0, ready=0, lowest_cost=2**31))
-        cost = deletion_cost(annotation(pod.annotations, DELETION_COST))
+        was = self._replicas.get(key, Replicas(total=0, ready=0, at_minimal_cost=0))
+        minimal = deletion_cost(annotation(pod.annotations, DELETION_COST)) == MINIMAL_COST
         ready = was.ready + (pod.node is not None and pod.ready)
-        self._replicas[key] = Replicas(total=was.total + 1, ready=ready, lowest_cost=min(was.lowest_cost, cost))
+        self._replicas[key] = Replicas(total=was.total + 1, ready=ready, at_minimal_cost=was.at_minimal_cost + minimal)
 
     def replicas(self, pod: Pod) -> Replicas | None:
         """The live pods of its ReplicaSet."""

@@ -59,7 +59,7 @@ class Moment:
         """Who is there when the wave has ended."""
         counts = self.during()
         for key in self.leaving:
-            counts[key] -= 1
+            counts[key] = counts.get(key, 0) - 1  # the judge must survive a route that does not add up
         return counts
 
 

@@ -94,6 +94,12 @@ class ClusterBuilder:
         """The source was asked for this kind, even if it holds none."""
         self.kinds.add(kind)
 
+    def forget(self, kind: str) -> None:
+        """What was added of a known kind may be gone: its list begins again."""
+        self._stores.pop((True, kind), None)
+        if kind == "Pod":
+            self._nameless_on.clear()
+
     def remark(self, subject: str, message: str) -> None:
         """Report something odd about this cluster; equal remarks are reported once."""
         self._remarks.add((subject, message))

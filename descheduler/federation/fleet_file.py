@@ -66,6 +66,11 @@ def dns_label(name: str) -> bool:
     return _DNS_LABEL.fullmatch(name) is not None
 
 
+def slug(name: str) -> str:
+    """A DNS label that resembles the name; empty when nothing of it can stand in one."""
+    return name if dns_label(name) else re.sub(r"[^a-z0-9]+", "-", name.lower())[:63].strip("-")
+
+
 def read_fleet_file(path: Path) -> FleetFile:
     """Raises UsageError with one line per mistake, each ``file:line: field: what, allowed values``."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

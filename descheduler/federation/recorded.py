@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +12,9 @@ from descheduler.domain.snapshot import Remark, Snapshot, Unreadable
 from descheduler.errors import NothingReadable, UsageError
 from descheduler.federation.convert import OUR_GROUP, ClusterBuilder
 from descheduler.federation.documents import FileUnreadable, holds_data, read_file
-from descheduler.federation.fleet_file import FleetCluster, FleetFile, dns_label, read_fleet_file
+from descheduler.federation.fleet_file import FleetCluster, FleetFile, read_fleet_file, slug
 from descheduler.federation.interning import Interner
+from descheduler.federation.whole import absent_everywhere, refuse_twins
 
 FLEET_FILE = "fleet.yaml"
 EXPECTED = "expected one folder per cluster, with its nodes and pods as `kubectl get nodes,pods,… -A -o json` (or yaml) prints them"
@@ -52,10 +52,10 @@ class RecordedFleet:
         if not found.clusters:
             reasons = "\n".join(f"{cluster.cluster}: {cluster.reason}" for cluster in found.unreadable)
             raise NothingReadable(f"{self._directory}: no cluster can be read\n{reasons}")
-        _refuse_twins(found.clusters)
+        refuse_twins(found.clusters)
         if fleet is None:
             found.remarks += [_renamed(folder.name, cluster.name) for cluster, folder in listed if folder.name != cluster.name]
-        found.remarks += _absent_everywhere(found.clusters)
+        found.remarks += absent_everywhere(found.clusters)
         taken_at = fleet.taken_at if fleet is not None and fleet.taken_at is not None else found.newest
         if taken_at is None:
             found.remarks.append(
@@ -150,12 +150,12 @@ def _named_after(folders: dict[str, Path]) -> list[tuple[FleetCluster, Path]]:
     """A cluster per folder; a name that is no DNS label is slugged."""
     slugs: dict[str, Path] = {}
     for name, folder in folders.items():
-        slug = name if dns_label(name) else re.sub(r"[^a-z0-9]+", "-", name.lower())[:63].strip("-")
-        if not slug or slug in slugs:
-            other = f" ({slugs[slug].name} would be called the same)" if slug else ""
+        told = slug(name)
+        if not told or told in slugs:
+            other = f" ({slugs[told].name} would be called the same)" if told else ""
             raise UsageError(f"{folder}: the folder's name makes no cluster name{other}: lower-case letters, digits and -, at most 63")
-        slugs[slug] = folder
-    return [(FleetCluster(name=slug), folder) for slug, folder in slugs.items()]
+        slugs[told] = folder
+    return [(FleetCluster(name=told), folder) for told, folder in slugs.items()]
 
 
 def _renamed(folder: str, name: str) -> Remark:
@@ -205,18 +205,3 @@ def _lacking(builder: ClusterBuilder, files: list[Path]) -> str | None:
     if not missing:
         return None
     return f"holds no {' and no '.join(missing)}; {EXPECTED}"
-
-
-def _refuse_twins(clusters: list[Cluster]) -> None:
-    first: dict[str, str] = {}
-    for cluster in clusters:
-        if cluster.uid and cluster.uid in first:
-            raise UsageError(f"{first[cluster.uid]} and {cluster.name} are the same cluster: kube-system has the UID {cluster.uid} in both")
-        first[cluster.uid] = cluster.name
-
-
-def _absent_everywhere(clusters: list[Cluster]) -> list[Remark]:
-    kinds = [kind for kind in clusters[0].absent if all(kind in cluster.absent for cluster in clusters)]
-    if not kinds:
-        return []
-    return [Remark(cluster="", subject="fleet", message=f"holds no {', '.join(kinds)}: taken as none there are")]

@@ -31,6 +31,8 @@ def replay(problem: Problem, route: Route) -> Route:
                     freed.append(s.pod_class)
         binds += [b for b in route.binds if b.wave == wave and ledger.bind(b.pod_class, b.target)]
         ledger.close(freed)
+    if gone:  # left for a place they never got: what came into their room depends on them
+        return replay(problem, replace(route, shifts=tuple(s for index, s in enumerate(route.shifts) if index not in gone)))
     return Route(shifts=tuple(sorted(shifts)), binds=tuple(sorted(binds)))
 
 
@@ -39,6 +41,7 @@ def _held(ledger: Ledger, s: Shift, index: int, wave: int, gone: set[int], shift
     if s.wave == wave and ledger.depart(s.pod_class, s.source):
         gone.add(index)
     elif s.arrival_wave == wave and index in gone and ledger.arrive_held(s.pod_class, s.target):
+        gone.discard(index)
         shifts.append(s)
         return [s.pod_class]
     return []

@@ -173,8 +173,17 @@ class _Rounds:
         return tuple(sorted(left_out))
 
     def _trimmed(self, route: Route) -> Route:
-        """Without moves that no waiting pod needs, unless the policy makes moves for Headroom too."""
-        return route if "Headroom" in self.problem.terms.objectives[:2] else trim(self.problem, route)
+        """Without moves that no waiting pod needs, unless the policy makes moves for Headroom too and they still earn what they cost."""
+        problem = self.problem
+        if "Headroom" not in problem.terms.objectives[:2]:
+            return trim(problem, route)
+        kept = route
+        for shift in reversed(route.shifts):
+            if shift in kept.shifts:
+                shorter = replay(problem, _without(kept, (shift,)))
+                if len(shorter.binds) == len(kept.binds) and score(problem, shorter) >= score(problem, kept):
+                    kept = shorter
+        return kept
 
     def _uncontested(self, route: Route) -> Route:
         """Rather more waves than a contested place: room that a rival wants is made after the rival has its own."""

@@ -30,17 +30,24 @@ def node_unschedulable(spec: PodSpec, node: Node) -> str | None:
     return None
 
 
-def taint_toleration(spec: PodSpec, node: Node) -> str | None:
-    """kube-scheduler's TaintToleration. A NoExecute taint tolerated only for a while is refused too (stricter)."""
+def untolerated_taint(spec: PodSpec, node: Node) -> str | None:
+    """kube-scheduler's TaintToleration, to the letter: for how long a taint is tolerated does not matter to it."""
     for taint in node.taints:
-        if taint.effect not in ("NoSchedule", "NoExecute"):
-            continue
-        tolerated = [t for t in spec.tolerations if t.tolerates(taint)]
-        if taint.effect == "NoExecute":
-            tolerated = [t for t in tolerated if t.seconds is None]
-        if not tolerated:
-            return f"node(s) had untolerated taint {{{taint.key}: {taint.value}}}"
+        if taint.effect in ("NoSchedule", "NoExecute") and not any(t.tolerates(taint) for t in spec.tolerations):
+            return _untolerated(taint)
     return None
+
+
+def taint_toleration(spec: PodSpec, node: Node) -> str | None:
+    """TaintToleration; a NoExecute taint that any toleration accepts only for a while is refused too (stricter)."""
+    for taint in node.taints:
+        if taint.effect == "NoExecute" and any(t.seconds is not None and t.tolerates(taint) for t in spec.tolerations):
+            return _untolerated(taint)
+    return untolerated_taint(spec, node)
+
+
+def _untolerated(taint: Taint) -> str:
+    return f"node(s) had untolerated taint {{{taint.key}: {taint.value}}}"
 
 
 def node_affinity(spec: PodSpec, node: Node) -> str | None:
@@ -92,9 +99,7 @@ class Filter:
 
 
 NODE_OPEN = Filter("NodeOpen", node_open, lambda spec: None, lambda spec, node: (node.closed, node.ready))
-NODE_UNSCHEDULABLE = Filter(
-    "NodeUnschedulable", node_unschedulable, lambda spec: spec.tolerations, lambda spec, node: node.unschedulable
-)
+NODE_UNSCHEDULABLE = Filter("NodeUnschedulable", node_unschedulable, lambda spec: spec.tolerations, lambda spec, node: node.unschedulable)
 TAINT_TOLERATION = Filter("TaintToleration", taint_toleration, lambda spec: spec.tolerations, lambda spec, node: node.taints)
 NODE_AFFINITY = Filter("NodeAffinity", node_affinity, lambda spec: (spec.node_selector, spec.node_affinity), _affinity_part)
 SPREAD_KEYS = Filter(
@@ -103,9 +108,7 @@ SPREAD_KEYS = Filter(
     lambda spec: tuple(sorted({c.topology_key for c in spec.spread})),
     lambda spec, node: tuple(c.topology_key in {key for key, _ in node.labels} for c in spec.spread),
 )
-RESOURCES_ALONE = Filter(
-    "NodeResourcesFit", node_resources_alone, lambda spec: spec.requests, lambda spec, node: node.allocatable
-)
+RESOURCES_ALONE = Filter("NodeResourcesFit", node_resources_alone, lambda spec: spec.requests, lambda spec, node: node.allocatable)
 
 FILTERS: tuple[Filter, ...] = (
     NODE_OPEN,
@@ -115,6 +118,15 @@ FILTERS: tuple[Filter, ...] = (
     SPREAD_KEYS,
     RESOURCES_ALONE,
 )
+
+KUBE_SCHEDULER: tuple[Filter, ...] = (
+    NODE_UNSCHEDULABLE,
+    Filter("TaintToleration", untolerated_taint, lambda spec: spec.tolerations, lambda spec, node: node.taints),
+    NODE_AFFINITY,
+    SPREAD_KEYS,
+    RESOURCES_ALONE,
+)
+"""Where kube-scheduler might put a pod that nobody steers: the same without what only we refuse."""
 
 
 class Verdicts:

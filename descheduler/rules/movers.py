@@ -5,6 +5,7 @@ Nobody asks for a mover by name: what matters about one is in its row. To add on
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -15,13 +16,14 @@ from descheduler.rules.subject import Subject, annotation
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 
 
+MINIMAL_COST = -(2**31)
+_COST = re.compile(r"-[0-9]{1,20}|0|[1-9][0-9]{0,20}", re.ASCII)
+
+
 def deletion_cost(text: str | None) -> int:
-    """The pod's deletion cost; 0 when absent or not an int32, as the ReplicaSet controller reads it."""
-    try:
-        cost = int(text or "0")
-    except ValueError:
-        return 0
-    return cost if -(2**31) <= cost < 2**31 else 0
+    """The pod's deletion cost; 0 when absent or not an int32, as the ReplicaSet controller reads it (no ``+5``, no ``05``)."""
+    cost = int(text) if text is not None and _COST.fullmatch(text) else 0
+    return cost if MINIMAL_COST <= cost < 2**31 else 0
 
 
 def _two_at_once(chain: tuple[Workload, ...], controllers: frozenset[str], kind: str | None) -> str | None:
@@ -49,8 +51,8 @@ def surge(subject: Subject) -> str | None:
     name, replicas = subject.chain[0].name, subject.replicas
     if replicas is None or replicas.ready < replicas.total or replicas.total != subject.chain[0].replicas:
         return f"not every replica of {name} is Ready"
-    own = deletion_cost(annotation(subject.pod.annotations, DELETION_COST))
-    if replicas.lowest_cost <= -(2**31) and own > replicas.lowest_cost:
+    itself = deletion_cost(annotation(subject.pod.annotations, DELETION_COST)) == MINIMAL_COST
+    if replicas.at_minimal_cost > itself:
         return f"another replica of {name} carries the minimal deletion cost"
     return None
 
@@ -135,10 +137,10 @@ def movers_for(subject: Subject) -> tuple[tuple[Mover, ...], str]:
     reasons: list[str] = []
     for name in subject.policy_movers:
         mover = Mover(name)
-        missing = subject.cluster_movers is not None and name not in subject.cluster_movers and mover is not Mover.EVICT
+        missing = subject.cluster_movers is not None and name not in subject.cluster_movers
         reason = "not found in the cluster" if missing else TECHNIQUES[mover].applies(subject)
         if reason is None:
             found.append(mover)
         else:
             reasons.append(f"{name}: {reason}")
-    return tuple(found), "; ".join(reasons) or "the policy allows no mover"
+    return tuple(found), "; ".join(reasons) or ("" if found else "the policy allows no mover")

@@ -14,7 +14,9 @@ DO_NOT_DISRUPT = "fleet.descheduler.io/do-not-disrupt"
 KARPENTER = "karpenter.sh/do-not-disrupt"
 SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 SAFE_VOLUMES = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
-PREFER_NO_EVICTION = "descheduler.alpha.kubernetes.io/prefer-no-eviction"
+DESCHEDULER = "descheduler.alpha.kubernetes.io/"
+MAY_EVICT = f"{DESCHEDULER}evict"
+"""The one annotation of kubernetes-sigs' descheduler that asks for an eviction instead of forbidding it."""
 
 
 def scope(subject: Subject) -> str | None:
@@ -61,8 +63,9 @@ def _objections(where: str, pairs: Pairs) -> Iterator[str]:
             yield f"{where} is annotated {key}"
     if annotation(pairs, SAFE_TO_EVICT) == "false":
         yield f'{where} is annotated {SAFE_TO_EVICT}: "false"'
-    if annotation(pairs, PREFER_NO_EVICTION) is not None:
-        yield f"{where} is annotated {PREFER_NO_EVICTION}"
+    for key, _ in pairs:
+        if key.startswith(DESCHEDULER) and key != MAY_EVICT:
+            yield f"{where} is annotated {key}"
 
 
 def do_not_disrupt(subject: Subject) -> str | None:
@@ -94,6 +97,8 @@ def controllers(subject: Subject) -> str | None:
 
 
 def min_pod_age(subject: Subject) -> str | None:
+    if not subject.settings.min_pod_age:
+        return None
     if subject.pod.created is None:
         return "its age is unknown"
     young = subject.now - subject.pod.created < subject.settings.min_pod_age

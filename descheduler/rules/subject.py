@@ -32,8 +32,8 @@ class Replicas:
 
     total: int
     ready: int
-    lowest_cost: int
-    """The smallest ``controller.kubernetes.io/pod-deletion-cost`` among them."""
+    at_minimal_cost: int
+    """How many of them carry the smallest ``controller.kubernetes.io/pod-deletion-cost`` there is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,9 @@ def unplaced_violations(plan: Body, fleet: Fleet, steps: list[Step], policy: Pol
         if must is not None:
             yield f"{pod.key} is {category}, but NotOurs: {must}"
             continue
-        yield from _category(pod, category, cluster, fleet, policy)
+        yield from _category(pod, category, cluster)
+        if category == "Room":
+            yield from _barred(pod, ends[pod.cluster], plan, fleet, policy)
         yield from _overlooked(pod, ends[pod.cluster], plan, fleet, policy)
     yield from _older_first(plan, fleet, policy)
 
@@ -47,22 +49,21 @@ def admitting(pod: Pod, cluster: Cluster, *, lifecycle: bool) -> list[str]:
     return out
 
 
-def _category(pod: Pod, category: str, cluster: Cluster, fleet: Fleet, policy: Policy) -> Iterator[str]:
+def _category(pod: Pod, category: str, cluster: Cluster) -> Iterator[str]:
     # Whether a node that is not Ready "admits" is not said: the judge accepts both readings.
     sure, possible = admitting(pod, cluster, lifecycle=True), admitting(pod, cluster, lifecycle=False)
     if category == "Never" and sure:
         yield f"{pod.key} is Never, but {sure[0]} admits it"
     if category in ("Room", "Limits") and not possible:
         yield f"{pod.key} is {category}, but no node ever admits it: Never"
+
+
+def _barred(pod: Pod, end: State, plan: Body, fleet: Fleet, policy: Policy) -> Iterator[str]:
+    """Room for a pod that fits when the plan is done, with nobody else whom the lifted pass may have put in its place."""
     barred = policy.outside(pod) or policy.untriggered(pod, fleet)
-    if category == "Room" and barred and sure and joint_free(pod, cluster):
+    others = any(item["category"] == "Limits" and item["pod"]["cluster"] == pod.cluster for item in plan["unplaced"])
+    if barred and not others and any(joint_refusal(Guest(pod, name, "new"), end) is None for name in end.cluster.nodes):
         yield f"{pod.key} is Room, but it fits and only the policy stands in the way: {barred}"
-
-
-def joint_free(pod: Pod, cluster: Cluster) -> list[str]:
-    """Nodes where it fits in the snapshot as it is."""
-    state = after(cluster, [])
-    return [name for name in cluster.nodes if joint_refusal(Guest(pod, name, "new"), state) is None]
 
 
 def _overlooked(pod: Pod, end: State, plan: Body, fleet: Fleet, policy: Policy) -> Iterator[str]:

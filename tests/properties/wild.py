@@ -46,6 +46,8 @@ class App:
     annotations: dict[str, str] = field(default_factory=dict)
     running: int = 0
     waiting: int = 0
+    leaving: int = 0
+    """Terminating pods: no controller counts them."""
     unready: bool = False
 
     @property
@@ -96,7 +98,7 @@ class Wild:
         cpu, memory, pods = self.dice.randint(4, 8), self.dice.randint(7, 14), self.dice.choice([3, 5, 110, 110, 110])
         zone = None if self.chance(0.1) else self.dice.choice("abc")
         taints = [taint_json("dedicated", "gpu", self.dice.choice(["NoSchedule", "NoExecute"]))] if self.chance(0.2) else []
-        cordoned = {"unschedulable": True} if self.chance(0.1) else {}
+        cordoned: Json = {"unschedulable": True} if self.chance(0.1) else {}
         gpus = {"nvidia.com/gpu": "2"} if self.chance(0.3) else {}
         body = node_json(
             name,
@@ -171,6 +173,7 @@ class Wild:
         extra: Json = {}
         if self.chance(0.03):
             extra["metadata"] = {"deletionTimestamp": TAKEN_AT}
+            app.leaving += 1
         if self.chance(0.05):
             extra["created"] = "2026-11-23T11:58:00Z"
         ready = not (app.unready and self.chance(0.5))
@@ -212,9 +215,12 @@ class Wild:
         )
 
     def _controllers(self, app: App) -> list[Json]:
-        replicas = app.running + app.waiting
+        replicas = app.running + app.waiting - app.leaving
         if app.kind == "Deployment":
-            strategy: Json = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": self.dice.choice([1, 1, 1, "25%", "25%", 0]), "maxUnavailable": 1}}
+            strategy: Json = {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": self.dice.choice([1, 1, 1, "25%", "25%", 0]), "maxUnavailable": 1},
+            }
             if self.chance(0.15):
                 strategy = {"type": "Recreate"}
             return [
@@ -225,7 +231,9 @@ class Wild:
             return []
         spec: Json = {}
         if app.kind == "Job" and self.chance(0.5):
-            spec["podFailurePolicy"] = {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]}
+            spec["podFailurePolicy"] = {
+                "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
+            }
         count = replicas if app.kind in ("ReplicaSet", "StatefulSet") else None
         return [workload_json(app.kind, app.name, namespace=app.namespace, replicas=count, **spec)]
 
@@ -233,7 +241,7 @@ class Wild:
         found = []
         if self.chance(0.35):
             allowed = self.dice.choice([0, 1, 1, 2])
-            spec = self.dice.choice([{}, {}, {"maxUnavailable": 1}, {"maxUnavailable": 0}])
+            spec: Json = self.dice.choice([{}, {}, {"maxUnavailable": 1}, {"maxUnavailable": 0}])
             found.append(budget_json(app.name, namespace=app.namespace, labels={"app": app.name}, allowed=allowed, **spec))
         if self.chance(0.05):
             found.append(budget_json(f"{app.name}-too", namespace=app.namespace, labels={"app": app.name}, allowed=1))
@@ -282,7 +290,9 @@ def a_wild_policy(dice: Random) -> Json:
     """A policy with small limits of some kinds, some protections lifted, any order of objectives."""
     spec: Json = {
         "mode": "Apply",
-        "objectives": dice.choice([["PendingPods", "Disruption", "Headroom"]] * 2 + [["PendingPods", "Disruption"], ["PendingPods", "Headroom", "Disruption"]]),
+        "objectives": dice.choice(
+            [["PendingPods", "Disruption", "Headroom"]] * 2 + [["PendingPods", "Disruption"], ["PendingPods", "Headroom", "Disruption"]]
+        ),
         "shapes": [{"name": "medium", "weight": dice.choice([1, 2.5]), "requests": {"cpu": "3", "memory": "3Gi"}}],
         "limits": {
             "perRun": dice.choice([20, 20, 4, 2, "20%"]),

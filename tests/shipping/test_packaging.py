@@ -42,7 +42,10 @@ def modules_after(*arguments: str) -> set[str]:
 # Start-up.
 
 
-@pytest.mark.parametrize("line", ["--help", "--version", "plan --help", "run --help", "policy schema", "policy validate policies"])
+LIGHT = ("--help", "--version", "plan --help", "run --help", "snapshot --help", "policy schema", "policy validate policies")
+
+
+@pytest.mark.parametrize("line", LIGHT)
 def test_starting_up_loads_no_heavy_library(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
 

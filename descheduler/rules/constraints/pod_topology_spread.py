@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from descheduler.domain.moment import Moment, Violation
 from descheduler.domain.objects import Node, PodSpec
 from descheduler.domain.problem import PodClass, Problem
-from descheduler.domain.rows import Domains, Spread
+from descheduler.domain.rows import Domains, Group, Spread
 from descheduler.domain.selectors import SpreadConstraint
 from descheduler.rules.constraints.topology import domains_by
-from descheduler.rules.filters import NODE_AFFINITY, TAINT_TOLERATION
+from descheduler.rules.filters import node_affinity, untolerated_taint
 
 NAME = "PodTopologySpread"
 
@@ -26,9 +26,13 @@ def eligible(spec: PodSpec, constraint: SpreadConstraint, node: Node) -> bool:
     keys = {key for key, _ in node.labels}
     if not all(c.topology_key in keys for c in spec.spread):
         return False
-    if constraint.honor_affinity and NODE_AFFINITY.check(spec, node) is not None:
+    if constraint.honor_affinity and node_affinity(spec, node) is not None:
         return False
-    return not (constraint.honor_taints and TAINT_TOLERATION.check(spec, node) is not None)
+    return not (constraint.honor_taints and untolerated_taint(spec, node) is not None)
+
+
+def _domains(problem: Problem, cluster: str, spec: PodSpec, constraint: SpreadConstraint) -> dict[str, tuple[int, ...]]:
+    return domains_by(problem, cluster, constraint.topology_key, lambda n: eligible(spec, constraint, problem.nodes[n]))
 
 
 def _counted(problem: Problem, cluster: str, namespace: str, constraint: SpreadConstraint) -> tuple[int, ...]:
@@ -37,19 +41,21 @@ def _counted(problem: Problem, cluster: str, namespace: str, constraint: SpreadC
     return tuple(
         c.index
         for c in problem.classes
-        if c.cluster == cluster
-        and c.namespace == namespace
-        and not c.terminating
-        and constraint.selector.matches(dict(c.labels))
+        if c.cluster == cluster and c.namespace == namespace and not c.terminating and constraint.selector.matches(dict(c.labels))
     )
 
 
-def skew(counts: Mapping[tuple[int, int], int], group: tuple[int, ...], domains: Domains, min_domains: int) -> int:
+def skew(counts: Mapping[tuple[int, int], int], group: Group, domains: Domains, min_domains: int) -> int:
     """The fullest domain minus the emptiest; the emptiest counts 0 while there are fewer than ``min_domains``."""
     totals = [sum(counts.get((c, node), 0) for c in group for node in nodes) for nodes in domains]
     if not totals:
         return 0
     return max(totals) - (0 if len(domains) < min_domains else min(totals))
+
+
+def _movable(problem: Problem, group: Group) -> bool:
+    """Whether a running pod of the group can be moved; the wave's guard speaks of moved pods only."""
+    return any(not c.waiting and c.movers and c.reach for c in map(problem.classes.__getitem__, group))
 
 
 def rows(problem: Problem) -> Iterator[Spread]:
@@ -62,14 +68,8 @@ def rows(problem: Problem) -> Iterator[Spread]:
         group = _counted(problem, cluster, namespace, constraint)
         if not any(problem.classes[i].reach for i in group) and not any(c.reach for c in classes):
             continue
-        nodes = problem.nodes
-        domains = tuple(
-            domains_by(
-                problem, cluster, constraint.topology_key, lambda n, s=spec, c=constraint: eligible(s, c, nodes[n])  # type: ignore[misc]
-            ).values()
-        )
-        movable = any(problem.classes[i].movers and problem.classes[i].reach for i in (*group, *(c.index for c in classes)))
-        guard = max(constraint.max_skew, skew(snapshot, group, domains, constraint.min_domains)) if movable else None
+        domains = tuple(_domains(problem, cluster, spec, constraint).values())
+        guard = max(constraint.max_skew, skew(snapshot, group, domains, constraint.min_domains)) if _movable(problem, group) else None
         yield Spread(
             rule=NAME,
             carriers=tuple(c.index for c in classes),
@@ -112,10 +112,8 @@ def _judge(
         return
     snapshot, during, after = states
     group = _counted(problem, carrier.cluster, carrier.namespace, constraint)
-    domains = domains_by(
-        problem, carrier.cluster, constraint.topology_key, lambda n: eligible(carrier.spec, constraint, problem.nodes[n])
-    )
-    if first and any(problem.classes[i].movers and problem.classes[i].reach for i in (*group, carrier.index)):
+    domains = _domains(problem, carrier.cluster, carrier.spec, constraint)
+    if first and _movable(problem, group):
         allowed = max(constraint.max_skew, skew(snapshot, group, tuple(domains.values()), constraint.min_domains))
         worst = skew(after, group, tuple(domains.values()), constraint.min_domains)
         if worst > allowed:

@@ -7,9 +7,7 @@ from collections.abc import Callable
 from descheduler.domain.problem import Problem
 
 
-def domains_by(
-    problem: Problem, cluster: str, key: str, eligible: Callable[[int], bool] = lambda node: True
-) -> dict[str, tuple[int, ...]]:
+def domains_by(problem: Problem, cluster: str, key: str, eligible: Callable[[int], bool] = lambda node: True) -> dict[str, tuple[int, ...]]:
     """Label value to the eligible nodes that carry it; nodes without the label belong to no domain."""
     found: dict[str, list[int]] = {}
     for index in problem.nodes_of[cluster]:

@@ -7,17 +7,18 @@ from collections.abc import Mapping
 from descheduler.domain.objects import Node, PodSpec
 from descheduler.domain.problem import Problem, Shape
 from descheduler.domain.rows import NodeValue
-from descheduler.rules.filters import NODE_AFFINITY, NODE_OPEN, NODE_UNSCHEDULABLE, TAINT_TOLERATION
+from descheduler.rules.filters import node_affinity, untolerated_taint
 
 NAME = "Headroom"
 
 
 def admits(shape: Shape, node: Node) -> bool:
-    """Ready, uncordoned nodes that the shape's selector and tolerations admit."""
+    """Ready, uncordoned nodes that the shape's selector and tolerations admit, as DESIGN.md section 4 counts slots.
+
+    Whether we would send a pod there (a node marked for scale-down, say) is another question.
+    """
     spec = PodSpec(requests=shape.requests, node_selector=shape.node_selector, tolerations=shape.tolerations)
-    if node.unschedulable:
-        return False
-    return all(f.check(spec, node) is None for f in (NODE_OPEN, NODE_UNSCHEDULABLE, TAINT_TOLERATION, NODE_AFFINITY))
+    return node.ready and not node.unschedulable and untolerated_taint(spec, node) is None and node_affinity(spec, node) is None
 
 
 def slots(shape: Shape, free: Mapping[str, int]) -> int:

@@ -1,0 +1,200 @@
+"""One API server through the Kubernetes client: raw JSON in, every call with timeouts, every refusal with its reason.
+
+The client does authentication, TLS and pooling; models are never built (kubernetes.md 4.2). Only what changes nothing is
+ever tried again: GET, and the reviews in which one asks about oneself.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import urllib3.exceptions as broken
+from kubernetes.client import ApiClient
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config.config_exception import ConfigException
+
+from descheduler.clock import Clock
+from descheduler.ports import Body
+
+TRIES = 4
+"""How often a call is made at most."""
+LONGEST_PAUSE_SECONDS = 10.0
+_PASSING = frozenset({429, 500, 502, 503, 504})
+_CHUNK_BYTES = 1 << 18
+_MEANING = {401: "the credentials are not accepted (401 Unauthorized)", 403: "not allowed (403 Forbidden)", 404: "not found (404)"}
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long one call may take; all in seconds."""
+
+    connect: float = 5.0
+    read: float = 30.0
+    """Between two pieces of an answer."""
+    whole: float = 120.0
+    """For one answer from its first byte to its last."""
+
+
+class Refused(Exception):
+    """The API server did not give what it was asked for; the message is one line without credentials."""
+
+    def __init__(self, message: str, code: int = 0, *, passing: bool = False, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        """The HTTP status; 0 when there was no whole answer."""
+        self.passing = passing
+        """Whether the same call may do better in a moment."""
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Connection:
+    """Asks one API server. Safe to use from one thread at a time."""
+
+    def __init__(self, client: ApiClient, clock: Clock, timeouts: Timeouts | None = None) -> None:
+        self._client = client
+        self._clock = clock
+        self._timeouts = timeouts or Timeouts()
+
+    @property
+    def server(self) -> str:
+        """The URL of the API server."""
+        return str(self._client.configuration.host)
+
+    def get(self, path: str, query: Mapping[str, str] | None = None, *, kind: str = "") -> Body:
+        """The object at ``path``, which must be of that kind if one is given. Raises Refused."""
+        return self._patiently("GET", path, query or {}, None, kind)
+
+    def review(self, path: str, kind: str, spec: Body) -> Body:
+        """The status of a review of ourselves; the server stores nothing, so it is asked again like a GET. Raises Refused."""
+        group = path.removeprefix("/apis/").rpartition("/")[0]
+        body = {"apiVersion": group, "kind": kind} | ({"spec": dict(spec)} if spec else {})
+        status = self._patiently("POST", path, {}, body, kind).get("status")
+        return status if isinstance(status, dict) else {}
+
+    def _patiently(self, method: str, path: str, query: Mapping[str, str], body: Body | None, kind: str) -> Body:
+        attempt = 1
+        while True:
+            try:
+                return _object(self._ask(method, path, query, body), kind)
+            except Refused as refusal:
+                if not refusal.passing or attempt == TRIES:
+                    raise
+                self._clock.sleep(timedelta(seconds=_pause_seconds(attempt, refusal.retry_after_seconds)))
+            attempt += 1
+
+    def _ask(self, method: str, path: str, query: Mapping[str, str], body: Body | None) -> Any:
+        """One call. Raises Refused for anything but a JSON value with a status of success."""
+        response = self._sent(method, path, query, body)
+        try:
+            raw = self._received(response)
+        except broken.HTTPError as error:
+            response.close()
+            raise Refused(*_broken(error, self._timeouts), passing=True) from error
+        except BaseException:
+            response.close()
+            raise
+        response.release_conn()
+        if not 200 <= response.status < 300:
+            raise _status(response.status, raw, response.headers)
+        return _json(raw, response.headers.get("Content-Type", ""))
+
+    def _sent(self, method: str, path: str, query: Mapping[str, str], body: Body | None) -> Any:
+        headers = {"Accept": "application/json"} | ({} if body is None else {"Content-Type": "application/json"})
+        try:
+            request = self._client.param_serialize(
+                method, path, query_params=list(query.items()), header_params=headers, body=body, auth_settings=["BearerToken"]
+            )
+            timeouts = (self._timeouts.connect, self._timeouts.read)
+            return self._client.call_api(*request, _request_timeout=timeouts).response
+        except ApiException as error:  # the client's own dress for a TLS error
+            raise Refused(f"TLS: {_plain(str(error.reason).removeprefix('SSLError'))}") from error
+        except broken.HTTPError as error:
+            raise Refused(*_broken(error, self._timeouts), passing=not isinstance(error, broken.LocationParseError)) from error
+        except (ConfigException, OSError) as error:
+            raise Refused(f"the credentials cannot be renewed: {_plain(str(error))}") from error
+        except ValueError as error:  # its message would hold the token
+            raise Refused("the request cannot be formed: broken token or server address") from error
+
+    def _received(self, response: Any) -> bytes:
+        """The whole body. A server that keeps trickling is cut off."""
+        until = self._clock.monotonic() + self._timeouts.whole
+        pieces = []
+        while piece := response.read1(_CHUNK_BYTES, decode_content=True):
+            pieces.append(piece)
+            if self._clock.monotonic() > until:
+                raise Refused(f"the answer did not end within {self._timeouts.whole:g} s")
+        return b"".join(pieces)
+
+
+def _pause_seconds(attempt: int, asked_for: float | None) -> float:
+    """Doubling, with jitter so that clients do not come back together; at least what the server asked for."""
+    usual = 0.25 * float(1 << attempt) * random.uniform(0.75, 1.25)  # noqa: S311  # spreads load, guards nothing
+    return min(LONGEST_PAUSE_SECONDS, max(usual, asked_for or 0.0))
+
+
+def _object(value: Any, kind: str) -> Body:
+    """Don't trust a 200: a proxy says it too."""
+    if not isinstance(value, dict):
+        raise Refused("the answer is not a JSON object: is a proxy in between?")
+    if kind and value.get("kind") != kind:
+        raise Refused(f"the answer is a {_plain(str(value.get('kind')))[:60]}, not a {kind}: is a proxy in between?")
+    return value
+
+
+def _json(raw: bytes, content_type: str) -> Any:
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        if content_type and "json" not in content_type:
+            told = f"the answer is {_plain(content_type)[:60]}, not JSON: is a proxy or a login page in between?"
+            raise Refused(told) from error
+        raise Refused("the answer is not whole JSON", passing=True) from error
+
+
+def _status(code: int, raw: bytes, headers: Mapping[str, str]) -> Refused:
+    """The refusal an answer without success stands for, with the server's own words."""
+    try:
+        told = json.loads(raw)
+    except (ValueError, RecursionError):
+        told = None
+    said = told.get("message") if isinstance(told, dict) and told.get("kind") == "Status" else None
+    message = _MEANING.get(code) or (f"answers with a redirect ({code})" if 300 <= code < 400 else f"answers with {code}")
+    if isinstance(said, str) and said:
+        message += f": {_plain(said)}"
+    after = headers.get("Retry-After", "")
+    seconds = float(after) if after.isascii() and after.isdigit() and len(after) < 6 else None
+    return Refused(message, code, passing=code in _PASSING, retry_after_seconds=seconds)
+
+
+def _broken(error: broken.HTTPError, timeouts: Timeouts) -> tuple[str]:
+    """A transport error in words a person can act on."""
+    match error:
+        case broken.ConnectTimeoutError() if not isinstance(error, broken.NewConnectionError):
+            return (f"no connection within {timeouts.connect:g} s",)
+        case broken.ReadTimeoutError():
+            return (f"no answer within {timeouts.read:g} s",)
+        case broken.NameResolutionError():
+            return (f"the server's name cannot be resolved: {_plain(str(error))}",)
+        case broken.NewConnectionError():
+            return (f"cannot connect: {_plain(str(error.__cause__ or error))}",)
+        case broken.ProxyError():
+            return (f"the proxy does not let us through: {_plain(str(error))}",)
+        case broken.SSLError():
+            return (f"TLS: {_plain(str(error))}",)
+        case broken.DecodeError():
+            return ("the answer is not whole gzip",)
+        case broken.ProtocolError():
+            return (f"the connection was lost: {_plain(str(error))}",)
+    return (f"the call failed: {_plain(str(error))}",)
+
+
+def _plain(text: str) -> str:
+    """One printable line of bearable length: these words come from elsewhere and end on a terminal."""
+    line = " ".join(text.split())
+    line = "".join(letter if letter.isprintable() else "?" for letter in line)
+    return line if len(line) <= 300 else f"{line[:297]}..."

@@ -1,0 +1,171 @@
+"""A live fleet of ordinary clusters: those of a ``Fleet`` file, the current context, or the cluster this runs in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from descheduler.clock import Clock
+from descheduler.domain.objects import Cluster
+from descheduler.domain.snapshot import Remark, Snapshot, Unreadable
+from descheduler.errors import NothingReadable, UsageError
+from descheduler.federation.concurrently import concurrently, without_collecting
+from descheduler.federation.convert import ClusterBuilder
+from descheduler.federation.fleet_file import FleetCluster, read_fleet_file, slug
+from descheduler.federation.kube import Connection, Refused, Timeouts
+from descheduler.federation.kube_config import (
+    Access,
+    Context,
+    NoCredentials,
+    client_for,
+    default_access,
+    default_kubeconfig,
+)
+from descheduler.federation.kube_read import nothing_waits, read_cluster
+from descheduler.federation.whole import absent_everywhere, refuse_twins
+
+AT_ONCE = 4
+"""Clusters read side by side: their answers are parsed by one processor anyway."""
+PATIENCE_SECONDS = 300.0
+"""For the whole fleet."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One cluster and how to get at it."""
+
+    name: str
+    access: Access
+    uid: str = ""
+    """The kube-system UID it must have; empty: any."""
+    movers: tuple[str, ...] | None = None
+    """Of the movers found, only these; None: all."""
+    context: str = ""
+    """The context it was called after, if that is not its name."""
+
+
+def fleet_of(path: Path, service_account: Path) -> tuple[Member, ...]:
+    """The clusters of a ``Fleet`` file; paths in it are relative to the file. Raises UsageError."""
+    fleet = read_fleet_file(path)
+    if fleet.federation != "Standalone":
+        raise UsageError(f"{path}: federation.kind: {fleet.federation} is not supported yet, allowed: Standalone")
+    if not fleet.clusters:
+        raise UsageError(f"{path}: clusters: missing or empty; a live fleet lists each with name and kubeconfig")
+    mistakes = [
+        f"{path}:{cluster.line}: clusters[{i}].kubeconfig: missing; expected {{path, context}}, {{}} for the current context"
+        for i, cluster in enumerate(fleet.clusters)
+        if cluster.kubeconfig is None
+    ]
+    if mistakes:
+        raise UsageError("\n".join(mistakes))
+    return tuple(_member(cluster, path.parent, service_account) for cluster in fleet.clusters)
+
+
+def _member(cluster: FleetCluster, folder: Path, service_account: Path) -> Member:
+    told = cluster.kubeconfig
+    access: Access
+    if told is None or not (told.path or told.context):
+        _, access = default_access(service_account)
+    else:
+        access = Context(str(folder / Path(told.path).expanduser()) if told.path else default_kubeconfig(), told.context)
+    return Member(name=cluster.name, access=access, uid=cluster.uid, movers=cluster.movers)
+
+
+def fleet_of_one(service_account: Path) -> tuple[Member, ...]:
+    """The current context or, where there is no kubeconfig, the cluster this runs in. Raises UsageError when there is neither."""
+    context, access = default_access(service_account)
+    name = slug(context) or "current"
+    return (Member(name=name, access=access, context=context if context != name else ""),)
+
+
+class LiveFleet:
+    """Reads clusters through their API servers, several at once; never writes to them."""
+
+    def __init__(
+        self, members: Sequence[Member], clock: Clock, *, timeouts: Timeouts | None = None, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
+        self.members = tuple(members)
+        self.clock = clock
+        self._timeouts = timeouts
+        self._patience_seconds = patience_seconds
+        self._connections: dict[str, Connection] = {}
+
+    def snapshot(self) -> Snapshot:
+        """The whole fleet. A cluster that cannot be read is in ``unreadable`` with the reason.
+
+        Raises NothingReadable when none can be read, UsageError when one cluster goes by two names.
+        """
+        taken_at = self.clock.now().replace(microsecond=0)
+        found, unreadable = self.each(_read)
+        clusters = [cluster for cluster, _ in found.values()]
+        refuse_twins(clusters)
+        remarks = [remark for _, told in found.values() for remark in told] + [*self.renamed(), *absent_everywhere(clusters)]
+        return Snapshot(
+            taken_at=taken_at,
+            clusters=tuple(sorted(clusters, key=lambda cluster: cluster.name)),
+            unreadable=unreadable,
+            remarks=tuple(sorted(remarks, key=lambda remark: (remark.cluster, remark.subject, remark.message))),
+        )
+
+    def nothing_waits(self) -> bool:
+        """Whether surely no pod of the fleet is without a node; cheap, for stopping early. A cluster that cannot say so may hold one."""
+        try:
+            found, unreadable = self.each(lambda member, connection: nothing_waits(connection, member.uid))
+        except NothingReadable:
+            return False
+        return not unreadable and all(found.values())
+
+    def renamed(self) -> list[Remark]:
+        """Contexts that cannot be cluster names as they are."""
+        message = "is called {} here: a cluster's name is a DNS label"
+        return [
+            Remark(cluster=m.name, subject=f"context {ascii(m.context)[1:-1]}", message=message.format(m.name))
+            for m in self.members
+            if m.context
+        ]
+
+    def each(self, deed: Callable[[Member, Connection], T]) -> tuple[dict[str, T], tuple[Unreadable, ...]]:
+        """What the deed answers for every cluster, and those that could not be asked.
+
+        Raises NothingReadable when that is all of them.
+        """
+        deeds = {member.name: lambda member=member: deed(member, self._connection(member)) for member in self.members}
+        with without_collecting():
+            ended = concurrently(deeds, self.clock, at_once=AT_ONCE, patience_seconds=self._patience_seconds)
+        found: dict[str, T] = {}
+        unreadable = []
+        for member in self.members:
+            answer, error = ended.get(member.name, (None, Refused(f"was not read within {self._patience_seconds:g} s")))
+            if isinstance(error, Refused | NoCredentials):
+                unreadable.append(Unreadable(cluster=member.name, reason=str(error)))
+            elif error is not None:
+                raise error
+            else:
+                found[member.name] = answer  # type: ignore[assignment]  # no error: this is what the deed answered
+        if not found:
+            reasons = "\n".join(f"{cluster.cluster}: {cluster.reason}" for cluster in unreadable)
+            raise NothingReadable(f"no cluster can be read\n{reasons}")
+        return found, tuple(sorted(unreadable, key=lambda cluster: cluster.cluster))
+
+    def _connection(self, member: Member) -> Connection:
+        """Kept: a credential plugin runs once."""
+        if member.name not in self._connections:
+            self._connections[member.name] = Connection(client_for(member.access), self.clock, self._timeouts)
+        return self._connections[member.name]
+
+
+def movers_of(member: Member, found: tuple[str, ...]) -> tuple[str, ...]:
+    """The movers that were found, and are wanted."""
+    return found if member.movers is None else tuple(mover for mover in member.movers if mover in found)
+
+
+def _read(member: Member, connection: Connection) -> tuple[Cluster, tuple[Remark, ...]]:
+    builder = ClusterBuilder(member.name)
+    discovered = read_cluster(connection, builder, member.uid)
+    builder.uid, builder.server_version = discovered.uid, discovered.server_version
+    builder.movers = movers_of(member, discovered.movers)
+    return builder.build()

@@ -1,0 +1,152 @@
+"""Who may take the room that a plan makes, and what the plan does about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from descheduler.domain.placement import Bind, Shift
+from descheduler.domain.plan import Mover
+from descheduler.domain.problem import Problem
+from descheduler.rivals import settled
+from tests.builders import Thing, a_node, a_pod
+from tests.problems import HOLD, a_problem, a_route, bind, shift
+
+SPARE = (a_node("big", cpu=8), a_node("small", cpu=4), a_pod("cart", of="cart", on="big", cpu=4))
+WALL = a_pod("wall", on="big", cpu=4)
+HERE = {"kubernetes.io/hostname": "big"}
+
+
+def outcome(problem: Problem, *steps: Shift | Bind) -> tuple[list[tuple[str, str, bool]], list[str]]:
+    """(pod, mover, contested) of every placement, and the moves that may be robbed of their room."""
+    route, robbed = settled(problem, a_route(*steps))
+    told = [(problem.pods[problem.classes[b.pod_class].pods[0]].ref.name, str(b.mover), b.contested) for b in route.binds]
+    return sorted(told), [problem.pods[problem.classes[s.pod_class].pods[0]].ref.name for s in robbed]
+
+
+def placed(*rivals: Thing, waiting: Thing | None = None, **spec: Any) -> tuple[str, bool]:
+    """How ``train``, which needs the room that ``cart`` leaves on ``big``, gets its place."""
+    train = waiting or a_pod("train", of="train", cpu=4, priority=5)
+    problem = a_problem(*SPARE, WALL, train, *rivals, **spec)
+    told, _ = outcome(problem, shift(problem, "cart", "small"), bind(problem, "train", "big", wave=2))
+    return told[0][1:]
+
+
+def test_where_nobody_else_waits_kube_scheduler_finds_the_room() -> None:
+    assert placed() == ("Schedule", False)
+
+
+def test_a_rival_that_fits_there_is_kept_out_by_a_copy() -> None:
+    assert placed(a_pod("rival", cpu=1)) == ("Surge", False)
+
+
+def test_a_rival_that_does_not_fit_there_does_no_harm() -> None:
+    assert placed(a_pod("rival", cpu=5)) == ("Schedule", False)
+    assert placed(a_pod("rival", cpu=1, node_selector={"disk": "ssd"})) == ("Schedule", False)
+
+
+def test_an_equal_rival_is_kept_out_a_higher_one_is_not() -> None:
+    assert placed(a_pod("rival", cpu=1, priority=5)) == ("Surge", False)
+    assert placed(a_pod("rival", cpu=1, priority=6)) == ("Surge", True)
+
+
+def test_another_scheduler_heeds_no_copy() -> None:
+    assert placed(a_pod("rival", cpu=1, scheduler="volcano")) == ("Surge", True)
+
+
+def test_a_gated_pod_is_no_rival() -> None:
+    assert placed(a_pod("rival", cpu=1, gates=["example.com/quota"])) == ("Schedule", False)
+
+
+def test_a_pod_that_we_do_not_model_is_a_rival_all_the_same() -> None:
+    assert placed(a_pod("rival", cpu=1, opaque="spec.resourceClaims")) == ("Surge", False)
+
+
+def test_a_pod_that_cannot_be_copied_stays_contested() -> None:
+    waiting = a_pod("train", of="train", kind="StatefulSet", cpu=4, priority=5)
+
+    assert placed(a_pod("rival", cpu=1), waiting=waiting) == ("Schedule", True)
+
+
+def test_a_policy_that_never_reserves_leaves_it_contested() -> None:
+    assert placed(a_pod("rival", cpu=1), reserve="Never") == ("Schedule", True)
+
+
+def test_a_policy_that_always_reserves_copies_without_need() -> None:
+    assert placed(reserve="Always") == ("Surge", False)
+
+
+def test_equal_replicas_are_no_rivals_while_all_of_them_are_placed() -> None:
+    problem = a_problem(*SPARE, WALL, *(a_pod(f"train-{i}", of="train", cpu=2) for i in range(2)))
+
+    told, _ = outcome(problem, shift(problem, "cart", "small"), *(bind(problem, f"train-{i}", "big", wave=2) for i in range(2)))
+
+    assert {contested for _, _, contested in told} == {False}
+
+
+def test_a_pod_with_a_place_of_its_own_may_still_look_elsewhere_first() -> None:
+    """``early`` has room from the start, but it may as well take what ``cart`` leaves, as long as it is not bound."""
+    problem = a_problem(*SPARE, WALL, a_node("free", cpu=1), a_pod("early", cpu=1), a_pod("train", of="train", kind="StatefulSet", cpu=4))
+
+    same_wave, _ = outcome(
+        problem, shift(problem, "cart", "small"), bind(problem, "early", "free", wave=2), bind(problem, "train", "big", wave=2)
+    )
+    before, _ = outcome(
+        problem, bind(problem, "early", "free"), shift(problem, "cart", "small", wave=2), bind(problem, "train", "big", wave=3)
+    )
+
+    assert ("train", "Schedule", True) in same_wave
+    assert ("train", "Schedule", False) in before
+
+
+def test_whoever_is_contested_goes_on_looking_and_robs_others() -> None:
+    """``first`` may lose ``free`` to ``rival``; then it takes the room that is made for ``train``."""
+    problem = a_problem(
+        *SPARE,
+        WALL,
+        a_node("free", cpu=5),
+        a_pod("first", of="first", kind="StatefulSet", cpu=4, priority=9),
+        a_pod("rival", cpu=5, priority=9, node_selector={"kubernetes.io/hostname": "free"}),
+        a_pod("train", of="train", kind="StatefulSet", cpu=4),
+    )
+
+    told, _ = outcome(
+        problem, bind(problem, "first", "free"), shift(problem, "cart", "small", wave=2), bind(problem, "train", "big", wave=3)
+    )
+
+    assert told == [("first", "Schedule", True), ("train", "Schedule", True)]
+
+
+def test_a_move_into_room_that_a_rival_may_take_is_reported_as_robbed() -> None:
+    """A held pod arrives where another one has left; nothing keeps that place free for it."""
+    problem = a_problem(
+        a_node("n0", cpu=4),
+        a_node("n1", cpu=4),
+        a_node("n2", cpu=4),
+        a_pod("a", of="a", kind="StatefulSet", on="n0", cpu=4),
+        a_pod("b", of="b", on="n1", cpu=4),
+        a_pod("train", cpu=4, node_selector={"kubernetes.io/hostname": "n0"}),
+        a_pod("rival", cpu=1, node_selector={"kubernetes.io/hostname": "n1"}),
+        movers=HOLD,
+    )
+    moves = (shift(problem, "b", "n2"), shift(problem, "a", "n1", Mover.HOLD, wave=2), bind(problem, "train", "n0", wave=3))
+
+    _, robbed = outcome(problem, *moves)
+
+    assert robbed == ["a"]
+
+
+def test_a_surge_keeps_its_room_while_it_is_being_made() -> None:
+    problem = a_problem(
+        a_node("n0", cpu=4),
+        a_node("n1", cpu=4),
+        a_node("n2", cpu=4),
+        a_pod("a", of="a", on="n0", cpu=4),
+        a_pod("b", of="b", on="n1", cpu=4),
+        a_pod("train", cpu=4, node_selector={"kubernetes.io/hostname": "n0"}),
+        a_pod("rival", cpu=1, node_selector={"kubernetes.io/hostname": "n1"}),
+    )
+    moves = (shift(problem, "b", "n2"), shift(problem, "a", "n1", wave=2), bind(problem, "train", "n0", wave=3))
+
+    _, robbed = outcome(problem, *moves)
+
+    assert robbed == []
