@@ -34,6 +34,7 @@ def policy_of(truth: Mapping[str, Any] | None, moves: int | None = None) -> Poli
         "perWorkload": None,
         "movesPerPlacedPod": None,
         "waves": 40,
+        "perWindow": [],
     }
     overrides = [{"match": {"namespaces": [n]}, "limits": {"perNamespace": k}} for n, k in sorted(budgets["namespace"].items())]
     return Policy.model_validate({"spec": {"limits": limits, "overrides": overrides}})

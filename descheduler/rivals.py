@@ -1,32 +1,56 @@
 """Rivals: between waves any waiting pod may take any node as soon as it fits there. Which planned arrivals does that endanger?
 
 DESIGN.md sections 4 and 5; kubernetes.md 1.6: room kept by a gated, nominated copy counts against rivals of equal and
-lower priority on the default scheduler, and only against those. The answer errs towards danger: rivals are taken to
-pass joint rules, and all of them together may come.
+lower priority on the default scheduler, on that node, and only against those. The answer errs towards danger: a rival
+is held off by anti-affinity to someone who is there for certain, never by its own spread, and all that fit may come together.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from descheduler.domain.moment import moments
 from descheduler.domain.placement import Bind, Route, Shift
 from descheduler.domain.plan import Mover
 from descheduler.domain.problem import PodClass, Problem
+from descheduler.domain.rows import Spread
 from descheduler.rules.filters import Verdicts
 from descheduler.rules.movers import KEEPS_BOTH, SPENDS_BUDGET, TECHNIQUES
 
 Amounts = dict[str, int]
+DEFAULT_SCHEDULER = "default-scheduler"
 
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """A node in one wave: what is asked there at least, and by everyone who counts when arrivals are judged."""
+    """One wave: who is there at least (leavers gone, arrivals not there), and everyone who counts when arrivals are judged."""
 
-    least: Mapping[str, int]
-    most: Mapping[str, int]
+    least: Mapping[int, Mapping[int, int]]
+    """Class to node to count."""
+    during: Mapping[tuple[int, int], int]
+    least_used: Mapping[int, Amounts]
+    during_used: Mapping[int, Amounts]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A planned arrival."""
+
+    pod_class: PodClass
+    node: int
+    wave: int
+    kept: bool
+    """Whether its room is kept while it is being made."""
+    sibling: bool
+    """A waiting pod: planned pods of its own class may trade places with it."""
+    contested: bool = False
+    """It may lose its place, and then goes on looking for ever."""
+
+    def shielded_from(self, rival: PodClass) -> bool:
+        """Whether a nominated copy on the node counts against the rival."""
+        return self.kept and rival.priority <= self.pod_class.priority and rival.spec.scheduler == DEFAULT_SCHEDULER
 
 
 class Rivals:
@@ -35,92 +59,173 @@ class Rivals:
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self._verdicts = Verdicts()
+        self._labels = [dict(node.labels) for node in problem.nodes]
         self._classes: dict[str, list[PodClass]] = defaultdict(list)
         for c in problem.classes:
             if c.waiting and not all(problem.pods[i].gates for i in c.pods):
                 self._classes[c.cluster].append(c)
+        self._keys: dict[tuple[int, int], frozenset[str]] = {}
+        self._wary = {cluster: [c for c in problem.classes if c.cluster == cluster and c.spec.anti_affinity] for cluster in self._classes}
 
     def endangered(self, route: Route) -> tuple[frozenset[int], frozenset[int]]:
-        """Indices of the binds and of the shifts whose room a rival may take before they arrive."""
-        arrivals: dict[int, list[tuple[int, int, bool]]] = defaultdict(list)
-        for s in route.shifts:
-            arrivals[s.target].append((s.arrival_wave, s.pod_class, self._kept(s)))
-        for b in route.binds:
-            arrivals[b.target].append((b.wave, b.pod_class, self._kept(b)))
-        stages = self._stages(route, arrivals)
-        binds = frozenset(i for i, b in enumerate(route.binds) if self._in_danger(route, b, b.wave, arrivals[b.target], stages))
-        shifts = frozenset(i for i, s in enumerate(route.shifts) if self._in_danger(route, s, s.arrival_wave, arrivals[s.target], stages))
-        return binds, shifts
+        """Indices of the binds and of the shifts whose place a rival may take or spoil before they arrive."""
+        classes = self.problem.classes
+        shifts = [_Step(classes[s.pod_class], s.target, s.arrival_wave, self._kept(s), False) for s in route.shifts]
+        binds = [_Step(classes[b.pod_class], b.target, b.wave, self._kept(b), True, b.contested) for b in route.binds]
+        there: dict[int, list[_Step]] = defaultdict(list)
+        for step in (*shifts, *binds):
+            there[step.node].append(step)
+        stages = self._stages(route)
+        watch = _Watch(self, binds, there, stages)
+        return (
+            frozenset(i for i, step in enumerate(binds) if watch.in_danger(step)),
+            frozenset(i for i, step in enumerate(shifts) if watch.in_danger(step)),
+        )
 
     def _kept(self, step: Shift | Bind) -> bool:
-        """Whether room is kept for it while it is being made."""
         if step.mover is Mover.SCHEDULE or self.problem.terms.reserve == "Never":
             return False
         return TECHNIQUES[step.mover].reserves
 
-    def _stages(self, route: Route, nodes: Iterable[int]) -> dict[int, list[_Stage]]:
-        """Every node of interest, wave by wave."""
-        found: dict[int, list[_Stage]] = {node: [] for node in nodes}
+    def _stages(self, route: Route) -> list[_Stage]:
+        """Every wave of the route."""
+        found: list[_Stage] = []
         for moment in moments(self.problem, route, KEEPS_BOTH, SPENDS_BUDGET):
             if moment.run is not None:
                 continue
-            least: dict[int, Amounts] = defaultdict(dict)
-            most: dict[int, Amounts] = defaultdict(dict)
-            leaving = Counter(moment.leaving)
+            least: dict[int, dict[int, int]] = defaultdict(dict)
+            least_used: dict[int, Amounts] = defaultdict(dict)
+            during_used: dict[int, Amounts] = defaultdict(dict)
             unsure = Counter((b.pod_class, b.target) for b in route.binds if b.contested and b.wave < moment.wave)
-            for (c, node), count in moment.during().items():
-                if node in found:
-                    self._add(most[node], c, count)
-            for (c, node), count in moment.residents.items():
-                if node in found:
-                    self._add(least[node], c, count - leaving[c, node] - unsure[c, node])
-            for node, waves in found.items():
-                waves.append(_Stage(least[node], most[node]))
+            for (c, node), there in moment.least().items():
+                count = there - unsure[c, node]
+                if count:
+                    least[c][node] = count
+                    self.add(least_used[node], c, count)
+            during = moment.during()
+            for (c, node), count in during.items():
+                self.add(during_used[node], c, count)
+            found.append(_Stage(least, during, least_used, during_used))
         return found
 
-    def _add(self, amounts: Amounts, c: int, count: int) -> None:
+    def add(self, amounts: Amounts, c: int, count: int) -> None:
+        """Add the requests of some pods of a class."""
         for resource, amount in self.problem.classes[c].requests.items():
             amounts[resource] = amounts.get(resource, 0) + amount * count
 
-    def _in_danger(
-        self, route: Route, step: Shift | Bind, wave: int, there: list[tuple[int, int, bool]], stages: Mapping[int, list[_Stage]]
-    ) -> bool:
-        comer = self.problem.classes[step.pod_class]
-        room = self.problem.nodes[step.target].allocatable
-        most = stages[step.target][wave - 1].most
-        taken: Amounts = {}
-        for rival in self._classes[comer.cluster]:
-            if self._kept(step) and rival.priority <= comer.priority and rival.spec.scheduler == "default-scheduler":
-                continue
-            count = self._how_many(route, rival, step, wave, there, stages[step.target])
-            for resource, amount in rival.requests.items():
-                taken[resource] = taken.get(resource, 0) + amount * count
-        return any(amount and most.get(r, 0) + taken.get(r, 0) > room[r] for r, amount in comer.requests.items())
+    def of(self, cluster: str) -> list[PodClass]:
+        return self._classes[cluster]
 
-    def _how_many(
-        self, route: Route, rival: PodClass, step: Shift | Bind, wave: int, there: list[tuple[int, int, bool]], waves: list[_Stage]
-    ) -> int:
-        """The most pods of a class that could slip onto the node before the step's own wave has ended."""
-        node = self.problem.nodes[step.target]
-        if not self._verdicts.admits(rival.spec, node):
+    def admits(self, rival: PodClass, node: int) -> bool:
+        return self._verdicts.admits(rival.spec, self.problem.nodes[node])
+
+    def domain(self, node: int, key: str) -> list[int]:
+        """The nodes that share the node's value of a label; none when it has none."""
+        value = self._labels[node].get(key)
+        cluster = self.problem.nodes[node].ref.cluster
+        return [] if value is None else [n for n in self.problem.nodes_of[cluster] if self._labels[n].get(key) == value]
+
+    def keys(self, one: PodClass, other: PodClass) -> frozenset[str]:
+        """Topology keys by which pods of two classes exclude each other, in either direction."""
+        known = self._keys.get((one.index, other.index))
+        if known is None:
+            known = frozenset(
+                term.topology_key
+                for carrier, matched in ((one, other), (other, one))
+                for term in carrier.spec.anti_affinity
+                if term.matches(matched.namespace, dict(matched.labels))
+            )
+            self._keys[one.index, other.index] = known
+        return known
+
+    def barred(self, rival: PodClass, node: int, stage: _Stage) -> bool:
+        """Whether someone who is there for certain keeps the rival off the node by anti-affinity."""
+        others = self.problem.classes if rival.spec.anti_affinity else self._wary[rival.cluster]
+        for other in others:
+            present = stage.least.get(other.index)
+            if not present or other.cluster != rival.cluster:
+                continue
+            for key in self.keys(rival, other):
+                value = self._labels[node].get(key)
+                if value is not None and any(self._labels[n].get(key) == value for n in present):
+                    return True
+        return False
+
+
+class _Watch:
+    """One route under the eyes of all rivals."""
+
+    def __init__(self, rivals: Rivals, binds: list[_Step], there: Mapping[int, list[_Step]], stages: list[_Stage]) -> None:
+        self.rivals, self.binds, self.there, self.stages = rivals, binds, there, stages
+        self.planned: dict[int, list[_Step]] = defaultdict(list)
+        for step in binds:
+            self.planned[step.pod_class.index].append(step)
+
+    def in_danger(self, step: _Step) -> bool:
+        """Whether rivals could leave the step without its room, its distance or its balance."""
+        taken: Amounts = {}
+        for rival in self.rivals.of(step.pod_class.cluster):
+            if not step.shielded_from(rival):
+                self.rivals.add(taken, rival.index, self._how_many(rival, step, step.node))
+            if self._shunned(rival, step):
+                return True
+        room, used = self.rivals.problem.nodes[step.node].allocatable, self.stages[step.wave - 1].during_used[step.node]
+        if any(amount and used.get(r, 0) + taken.get(r, 0) > room[r] for r, amount in step.pod_class.requests.items()):
+            return True
+        return any(self._tipped(row, step) for row in self._spreads(step))
+
+    def _shunned(self, rival: PodClass, step: _Step) -> bool:
+        """Whether a rival could come so near that the two exclude each other."""
+        for key in self.rivals.keys(step.pod_class, rival):
+            for node in self.rivals.domain(step.node, key):
+                if node == step.node and step.shielded_from(rival):
+                    continue
+                if self._how_many(rival, step, node):
+                    return True
+        return False
+
+    def _spreads(self, step: _Step) -> list[Spread]:
+        return [r for r in self.rivals.problem.rows if isinstance(r, Spread) and step.pod_class.index in r.carriers]
+
+    def _tipped(self, row: Spread, step: _Step) -> bool:
+        """Whether rivals that count could fill the step's domain beyond the skew."""
+        nodes = next((domain for domain in row.domains if step.node in domain), ())
+        stage = self.stages[step.wave - 1]
+        here = sum(stage.during.get((c, n), 0) for c in row.group for n in nodes)
+        for rival in self.rivals.of(step.pod_class.cluster):
+            if rival.index in row.group:
+                places = (n for n in nodes if not (n == step.node and step.shielded_from(rival)))
+                here += min(len(rival.pods), sum(self._how_many(rival, step, n) for n in places))
+        least = [sum(stage.least.get(c, {}).get(n, 0) for c in row.group for n in domain) for domain in row.domains if domain != nodes]
+        emptiest = 0 if len(row.domains) < row.min_domains else min([here, *least])
+        before = sum(stage.during.get((c, n), 0) for c in row.group for n in nodes)
+        return here > before and here - emptiest > row.max_skew
+
+    def _how_many(self, rival: PodClass, step: _Step, node: int) -> int:
+        """The most pods of a class that could slip onto a node before the step's own wave has ended."""
+        if not self.rivals.admits(rival, node):
             return 0
-        binds = [b for b in route.binds if b.pod_class == rival.index]
-        planned = Counter(b.wave for b in binds if not b.contested)  # whoever is contested may go on looking for ever
-        unplanned = len(rival.pods) - sum(planned.values())
-        same = isinstance(step, Bind) and rival.index == step.pod_class
+        planned = self.planned[rival.index]
+        same = step.sibling and rival.index == step.pod_class.index
+        room = self.rivals.problem.nodes[node].allocatable
         best = 0
-        for at, stage in enumerate(waves[:wave], start=1):
-            loose = unplanned + (0 if same else sum(k for w, k in planned.items() if w >= at))
-            here = (b for b in binds if b.target == step.target and b.wave <= wave)
+        for at, stage in enumerate(self.stages[: step.wave], start=1):
+            loose = len(rival.pods) - sum(not b.contested for b in planned)
+            if not same:
+                loose += sum(b.wave >= at for b in planned if not b.contested)
+            here = (b for b in planned if b.node == node and b.wave <= step.wave)
             loose -= sum(b.contested or (not same and b.wave >= at) for b in here)  # counted as planned already
+            if loose <= best:
+                continue
             kept: Amounts = {}
-            for w, c, reserved in there if rival.spec.scheduler == "default-scheduler" else ():
-                if reserved and w >= at and self.problem.classes[c].priority >= rival.priority:
-                    self._add(kept, c, 1)
-            free = {r: node.allocatable[r] - stage.least.get(r, 0) - kept.get(r, 0) for r in rival.requests}
-            fitting = min((free[r] // amount for r, amount in rival.requests.items()), default=0)
-            best = max(best, min(loose, fitting))
-        return max(0, best)
+            for other in self.there.get(node, ()):
+                if other.wave >= at and other.shielded_from(rival):
+                    self.rivals.add(kept, other.pod_class.index, 1)
+            used = stage.least_used[node]
+            fitting = min(((room[r] - used.get(r, 0) - kept.get(r, 0)) // a for r, a in rival.requests.items()), default=0)
+            if min(loose, fitting) > best and not self.rivals.barred(rival, node, stage):
+                best = min(loose, fitting)
+        return best
 
 
 def settled(problem: Problem, route: Route) -> tuple[Route, tuple[Shift, ...]]:

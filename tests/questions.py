@@ -18,7 +18,10 @@ from descheduler.rules.constraints import Constraint
 from descheduler.rules.movers import KEEPS_BOTH, SPENDS_BUDGET
 from tests.builders import Thing, a_snapshot
 
-GENEROUS = {"perRun": None, "perCluster": None, "perNamespace": None, "perNode": None, "perWorkload": None, "movesPerPlacedPod": None}
+GENEROUS: dict[str, Any] = {
+    **dict.fromkeys(("perRun", "perCluster", "perNamespace", "perNode", "perWorkload", "movesPerPlacedPod")),
+    "perWindow": [],
+}
 
 
 def a_policy(**spec: Any) -> Policy:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from descheduler.domain.objects import Node
 from descheduler.domain.problem import Limit, PodClass
 from descheduler.policy.amounts import Amount
+from descheduler.policy.durations import format_duration
 from descheduler.policy.overrides import Effective
 from descheduler.policy.policy import Policy
 
@@ -72,6 +73,13 @@ def _asked(policy: Policy, c: PodClass, effective: Effective, nodes: Sequence[No
         if source is not None and own is not None:
             subject = f"{subjects[limit]} (overrides[{source}])"
             yield (limit, subjects[limit], str(source)), own, name, subject, None
+    for window in base.per_window:
+        span = format_duration(window.window)
+        if window.per_fleet is not None:
+            yield ("window", span, "fleet"), window.per_fleet, f"perWindow {span} perFleet", "fleet", None
+        if window.per_workload is not None:
+            subject = subjects["per_workload"]
+            yield ("window", span, subject), window.per_workload, f"perWindow {span} perWorkload", subject, None
     for limit, name in OWN.items():
         amount, source = getattr(effective.limits, limit), effective.source_of(limit)
         if amount is None:

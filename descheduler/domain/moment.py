@@ -44,6 +44,8 @@ class Moment:
     leaving: tuple[tuple[int, int], ...]
     """(class, node) of every pod gone when the wave ends, one entry a pod."""
     spending: tuple[Shift, ...] = ()
+    settled: bool = False
+    """The end state: each arrival is judged with all others there, for some order led to it."""
     run: Route | None = None
     """Given only for the moment that stands for the whole run (wave 0); limits per run are judged there."""
 
@@ -53,6 +55,13 @@ class Moment:
         for arrival in self.arrivals:
             key = (arrival.pod_class, arrival.node)
             counts[key] = counts.get(key, 0) + 1
+        return counts
+
+    def least(self) -> dict[tuple[int, int], int]:
+        """Who is there for certain while the wave lasts: leavers may be gone, arrivals may not have come."""
+        counts = dict(self.residents)
+        for key in self.leaving:
+            counts[key] = counts.get(key, 0) - 1
         return counts
 
     def after(self) -> dict[tuple[int, int], int]:

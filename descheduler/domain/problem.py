@@ -13,9 +13,8 @@ from descheduler.domain.resources import Resources
 from descheduler.domain.rows import Group, Row
 from descheduler.domain.selectors import Pairs, Toleration
 
-
-LONGEST_WAIT = 10**7
-"""Seconds beyond which waiting longer makes no difference."""
+PRECEDENCES = 40
+"""Waiting pods that can be told apart by how long they wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +115,15 @@ class Problem:
     held_back: Mapping[int, str] = field(default_factory=dict)
     """Waiting pods that scope or trigger keep out of this run, and why."""
 
-    def waited(self, pod: int) -> int:
-        """Whole seconds a pod has waited; 0 when unknown."""
-        since = self.pods[pod].waiting_since
-        return 0 if since is None else max(0, min(LONGEST_WAIT, int((self.now - since).total_seconds())))
+    @cached_property
+    def precedence(self) -> Mapping[int, int]:
+        """What placing a waiting pod is worth among plans that are equal otherwise: each more than all that wait less.
+
+        Beyond the first ``PRECEDENCES`` pods, by priority and time waited, all are worth the same.
+        """
+        waiting = [pod for c in self.placeable for pod in c.pods]
+        waiting.sort(key=lambda i: (-self.pods[i].priority, self.pods[i].waiting_since or self.now, self.pods[i].ref))
+        return {pod: 2 ** max(0, PRECEDENCES - rank) for rank, pod in enumerate(waiting)}
 
     @cached_property
     def waiting(self) -> tuple[int, ...]:

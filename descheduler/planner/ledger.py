@@ -31,6 +31,8 @@ class _Book:
     sides: tuple[frozenset[int], ...]
     during: list[list[int]]
     after: list[list[int]]
+    least: list[list[int]]
+    """Who is there for certain while the wave lasts: leavers may be gone, arrivals may not have come."""
     coming: list[_Coming] = field(default_factory=list)
 
     def lawful(self) -> bool:
@@ -39,11 +41,14 @@ class _Book:
     def _guarded(self) -> bool:
         if not isinstance(self.row, Spread) or self.row.guard is None or not self.after[0]:
             return True
-        return max(self.after[0]) - self._least() <= self.row.guard
+        emptiest = 0 if len(self.row.domains) < self.row.min_domains else min(self.after[0])
+        return max(self.after[0]) - emptiest <= self.row.guard
 
-    def _least(self) -> int:
-        assert isinstance(self.row, Spread)
-        return 0 if len(self.row.domains) < self.row.min_domains else min(self.after[0], default=0)
+    def _skew(self, row: Spread, here: int, domain: int | None) -> int:
+        """The skew an arrival meets when everyone else comes to its domain first and to the others last."""
+        if len(row.domains) < row.min_domains:
+            return here
+        return here - min([here, *(count for other, count in enumerate(self.least[0]) if other != domain)])
 
     def _others(self, side: int, comer: _Coming, domain: int) -> int:
         """Pods of a side in the comer's domain, apart from itself and an old self that does not count."""
@@ -67,7 +72,7 @@ class _Book:
                     return True
                 itself = comer.pod_class in self.sides[0]
                 here = 0 if domain is None else self._others(0, comer, domain) + itself
-                return here - self._least() <= self.row.max_skew
+                return self._skew(self.row, here, domain) <= self.row.max_skew
 
 
 class Ledger:
@@ -94,13 +99,14 @@ class Ledger:
                 sides = (frozenset(row.group),)
         domain_of = {node: index for index, nodes in enumerate(row.domains) for node in nodes}
         totals = [[0] * len(row.domains) for _ in sides]
-        book = _Book(row, domain_of, sides, totals, [])
+        book = _Book(row, domain_of, sides, totals, [], [])
         for side, group in enumerate(sides):
             for c in sorted(group):
                 for node, pods in self.problem.classes[c].at.items():
                     if node in domain_of:
                         totals[side][domain_of[node]] += len(pods)
         book.after = [list(total) for total in totals]
+        book.least = [list(total) for total in totals]
         self._books.append(book)
         everyone = sorted(set().union(*sides, row.carriers if isinstance(row, Spread) else ()))
         for c in everyone:
@@ -158,6 +164,7 @@ class Ledger:
         self._touched.clear()
         for book in self._books:
             book.during = [list(total) for total in book.after]
+            book.least = [list(total) for total in book.after]
             book.coming.clear()
         for c in freed:
             self._spend(c, -1)
@@ -203,9 +210,9 @@ class Ledger:
         self._touched.add(node)
         self._add(self.leaving_use[node], c, sign)
         for book, _ in self._entries.get(c, ()):
-            self._tally(book, c, node, 0, -sign)
+            self._tally(book, c, node, 0, -sign, -sign)
 
-    def _tally(self, book: _Book, c: int, node: int, during: int, after: int) -> None:
+    def _tally(self, book: _Book, c: int, node: int, during: int, after: int, least: int = 0) -> None:
         domain = book.domain_of.get(node)
         if domain is None:
             return
@@ -213,6 +220,7 @@ class Ledger:
             if c in group:
                 book.during[side][domain] += during
                 book.after[side][domain] += after
+                book.least[side][domain] += least
 
     def _lawful(self, c: int) -> bool:
         return all(book.lawful() for book, _ in self._entries.get(c, ()))

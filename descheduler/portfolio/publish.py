@@ -186,7 +186,7 @@ def _headroom_bound(problem: Problem, found: Found, bounds: Mapping[tuple[str, i
     if "Headroom" not in problem.terms.objectives[:2]:
         classes, waited = problem.classes, 0
         for c, count in Counter(b.pod_class for b in found.route.binds).items():
-            waited += sum(problem.waited(pod) for pod in classes[c].pods[:count])
+            waited += sum(problem.precedence[pod] for pod in classes[c].pods[:count])
         realised: dict[tuple[str, int | str], float] = {
             ("Disruption", "moves"): len(found.route.shifts),
             ("Disruption", "cost"): sum(TECHNIQUES[classes[s.pod_class].movers[0]].cost for s in found.route.shifts),

@@ -51,10 +51,10 @@ def disruption(model: Model) -> Iterator[Level]:
 
 
 def waiting(model: Model) -> Iterator[Level]:
-    """Seconds waited by the pods that are placed; within a class the longest waiting go first."""
+    """The longest waiting first; within a class they go in that order anyway."""
     goal = Linear()
     for c in model.placeable:
-        seconds = [model.problem.waited(pod) for pod in c.pods]
+        seconds = [model.problem.precedence[pod] for pod in c.pods]
         if len(seconds) == 1:
             goal.include(model.placed[c.index], seconds[0])
             continue

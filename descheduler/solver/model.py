@@ -114,10 +114,11 @@ class Model:
             if (places is None or n in places) and (wave is None or w == wave)
         )
 
-    def count(self, state: State, group: Sequence[int], nodes: Iterable[int], after: bool = False) -> Linear:
+    def count(self, state: State, group: Sequence[int], nodes: Iterable[int], after: bool = False, least: bool = False) -> Linear:
         """Pods of a group on some nodes in a state."""
+        there = self.problem.classes
         return summed(
-            state.count(self.problem.classes[c].there(n), self.departures, self.arrivals, (c, n), after) for n in nodes for c in group
+            state.count(there[c].there(n), self.departures, self.arrivals, (c, n), after or least, least) for n in nodes for c in group
         )
 
     def _arrives(self, state: State, group: Iterable[int], nodes: Iterable[int]) -> cp_model.IntVar | None:
@@ -199,11 +200,13 @@ class Model:
                             high.plus(low, -1).at_most(self.cp, row.guard)
             if row.guard == row.max_skew and state.end_only:
                 continue  # the guard says it already
+            least = [self.count(state, row.group, nodes, least=True) for nodes in row.domains]
             for nodes, high in zip(row.domains, during, strict=True):
                 literal = self._arrives(state, row.carriers, nodes)
                 if literal is None:
                     continue
-                for low in [Linear()] if few else after:
+                others = [low for other, low in zip(row.domains, least, strict=True) if other != nodes]
+                for low in [Linear()] if few else others:
                     constraint = high.plus(low, -1).at_most(self.cp, row.max_skew)
                     if constraint is not None:
                         constraint.only_enforce_if(literal)

@@ -65,13 +65,15 @@ class State:
     earlier: tuple[int, ...]
     end_only: bool
 
-    def count(self, there: int, departures: Variables, arrivals: Variables, key: tuple[int, int], after: bool) -> Linear:
-        """Pods of a class on a node in this state."""
+    def count(
+        self, there: int, departures: Variables, arrivals: Variables, key: tuple[int, int], after: bool, least: bool = False
+    ) -> Linear:
+        """Pods of a class on a node in this state; at ``least`` those who are there before the wave's own arrivals."""
         total = Linear(there)
         pod_class, node = key
         for wave in (*self.earlier, self.wave):
             arriving = arrivals.get((pod_class, node, wave))
-            if arriving is not None:
+            if arriving is not None and not (least and wave == self.wave and not self.end_only):
                 total.add(arriving, 1)
             leaving = departures.get((pod_class, node, wave))
             if leaving is not None and (wave != self.wave or after or self.end_only):

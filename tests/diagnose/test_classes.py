@@ -62,13 +62,6 @@ def test_what_no_rule_sees_makes_no_difference(other: dict[str, Any]) -> None:
     assert together(web("a"), web("b", **other))
 
 
-def test_overrides_tell_pods_apart_even_if_they_end_up_alike() -> None:
-    nothing_new = {"match": {"podSelector": {"matchLabels": {"tier": "x"}}}, "limits": {"perNode": 1}}
-
-    assert together(web("a"), web("b"), overrides=[nothing_new])
-    assert not together(web("a"), web("b", labels={"tier": "x"}), overrides=[nothing_new])
-
-
 def test_clusters_are_never_mixed() -> None:
     problem = a_problem(a_snapshot(a_cluster("east", a_node("n"), web("a")), a_cluster("west", a_node("n"), web("a"))))
 

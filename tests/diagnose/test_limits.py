@@ -163,6 +163,16 @@ def test_only_pods_that_may_move_are_in_the_group() -> None:
     assert names(problem, limit_of(problem, "east/n").group) == ["web-dn0", "web-dn1"]
 
 
+def test_what_a_span_of_time_allows_one_run_may_not_exceed_either() -> None:
+    windows = [{"window": "24h", "perFleet": 3, "perWorkload": 1}, {"window": "1h", "perFleet": "50%"}]
+
+    assert told(asked(*pods(5), perWindow=windows)) == {
+        "perWindow 24h perFleet fleet": 3,
+        "perWindow 24h perWorkload east/default/Deployment/web": 1,
+        "perWindow 1h perFleet fleet": 2,
+    }
+
+
 def test_lifted_limits_are_gone() -> None:
     problem = a_problem(a_node("n"), *pods(3), lifted=True, limits={"perRun": 0, "movesPerPlacedPod": 0, "waves": 1})
 

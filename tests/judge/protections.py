@@ -168,12 +168,12 @@ def _rolling(deployment: Body) -> str | None:
 
 
 def _siblings(pod: Pod, replica_set: Body, cluster: Cluster) -> str | None:
-    owned = cluster.owned_by(str(replica_set["metadata"].get("uid")))
+    owned = [each for each in cluster.owned_by(str(replica_set["metadata"].get("uid"))) if not each.terminating]  # FilterActivePods
     wanted = (replica_set.get("spec") or {}).get("replicas", 1)
     if len(owned) != wanted:
         return f"its ReplicaSet has {len(owned)} of {wanted} pods"
     for each in owned:
-        if not each.ready or each.terminating:
+        if not each.ready:
             return f"replica {each.name} is not Ready"
         if each is not pod and each.notes.get(COST) == LEAST_COST:
             return f"replica {each.name} carries the least deletion cost"

@@ -132,19 +132,22 @@ def test_a_budget_lets_so_many_go_in_one_wave_as_it_allows() -> None:
 
 
 def test_a_budget_stays_spent_until_the_held_pod_has_arrived() -> None:
+    """There is room for ``c`` from wave 3 on, when ``a`` arrives, but one budget covers both."""
     problem = a_problem(
-        *SWAP,
-        a_node("n2"),
-        a_node("n3"),
-        a_pod("c", of="c", kind="StatefulSet", on="n2", labels={"app": "a"}),
+        a_node("n0", cpu=3),
+        a_node("n1", cpu=3),
+        a_node("n2", cpu=3),
+        a_pod("a", of="a", kind="StatefulSet", on="n0", cpu=2),
+        a_pod("b", of="b", kind="StatefulSet", on="n1", cpu=3),
+        a_pod("c", of="c", kind="StatefulSet", on="n2", cpu=1, labels={"app": "a"}),
         a_budget("a", allowed=1),
         movers=HOLD,
         limits={"cycleBreaks": 1, "movesPerPlacedPod": None},
     )
 
-    ordered = order(problem, placement(problem, a="n1", b="n0", c="n3"))
+    ordered = order(problem, placement(problem, a="n1", b="n0", c="n1"))
 
-    assert told(problem, ordered.route) == ["1 c n2→n3 Hold", "2-4 a n0→n1 Hold", "3 b n1→n0 Hold"]
+    assert told(problem, ordered.route) == ["1-3 a n0→n1 Hold", "2 b n1→n0 Hold", "4 c n2→n1 Hold"]
     assert list(violations(problem, ordered.route)) == []
 
 

@@ -26,7 +26,7 @@ def lawful(problem: Problem, route: Route, constraints: Sequence[Constraint] = C
     residents = Counter(snapshot_spots(problem))
     residents.subtract(Counter((s.pod_class, s.source) for s in route.shifts))
     arrivals = [Arrival(s.pod_class, s.target) for s in route.shifts] + [Arrival(b.pod_class, b.target) for b in route.binds]
-    end = Moment(wave=1, residents=dict(residents), arrivals=tuple(arrivals), leaving=())
+    end = Moment(wave=1, residents=dict(residents), arrivals=tuple(arrivals), leaving=(), settled=True)
     run = Moment(wave=0, residents=snapshot_spots(problem), arrivals=(), leaving=(), run=route)
     return not any(True for moment in (end, run) for c in constraints for _ in c.violations(problem, moment))
 

@@ -1,4 +1,4 @@
-"""Random fleets as raw Kubernetes JSON, every rule somewhere, and random policies to go with them: equal seeds, equal fleets.
+"""Random fleets as raw Kubernetes JSON, every rule somewhere, with a random policy: equal seeds, equal fleets.
 
 Amounts are a few whole CPUs and GiB, so that nodes are nearly full and every off-by-one shows. Nothing here imports the tool.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from tests.properties.wild_policy import a_wild_policy
 from tests.raw import (
     Json,
     budget_json,
@@ -284,36 +285,3 @@ def a_wild_fleet(seed: int) -> WildFleet:
         "clusters": listed,
     }
     return WildFleet(seed, clusters, fleet, a_wild_policy(dice))
-
-
-def a_wild_policy(dice: Random) -> Json:
-    """A policy with small limits of some kinds, some protections lifted, any order of objectives."""
-    spec: Json = {
-        "mode": "Apply",
-        "objectives": dice.choice(
-            [["PendingPods", "Disruption", "Headroom"]] * 2 + [["PendingPods", "Disruption"], ["PendingPods", "Headroom", "Disruption"]]
-        ),
-        "shapes": [{"name": "medium", "weight": dice.choice([1, 2.5]), "requests": {"cpu": "3", "memory": "3Gi"}}],
-        "limits": {
-            "perRun": dice.choice([20, 20, 4, 2, "20%"]),
-            "perCluster": dice.choice([10, 3, "30%", None]),
-            "perNamespace": dice.choice([5, 2, None]),
-            "perNode": dice.choice([5, 2, 1, "50%"]),
-            "perWorkload": dice.choice([1, 2, None]),
-            "movesPerPlacedPod": dice.choice([5, 2, 1, None]),
-            "waves": dice.choice([8, 8, 8, 4, 2, 1]),
-            "cycleBreaks": dice.choice([0, 0, 1, 2]),
-        },
-        "protections": {"barePods": dice.choice([True, False]), "jobs": dice.choice([True, False]), "minPodAge": dice.choice(["5m", "0s"])},
-        "movers": dice.choice([["Surge", "Hold", "Evict"]] * 3 + [["Surge"], ["Hold", "Surge"], ["Surge", "Hold", "Evict", "Recreate"]]),
-        "reserve": dice.choice(["Contested", "Contested", "Never", "Always"]),
-    }
-    if dice.random() < 0.3:
-        override: Json = {"match": {"namespaces": ["ml"]}, "limits": {"perWorkload": 3, "perRun": 2}, "movers": ["Surge", "Evict"]}
-        spec["overrides"] = [override]
-    if dice.random() < 0.1:
-        spec["trigger"] = {"minPriority": 100}
-    return {"apiVersion": "fleet.descheduler.io/v1alpha1", "kind": "DeschedulePolicy", "metadata": {"name": "wild"}, "spec": spec}
-
-
-__all__ = ["TAKEN_AT", "WildFleet", "a_wild_fleet", "a_wild_policy"]

@@ -24,7 +24,8 @@ from descheduler.rules.constraints import (
 class Constraint(Protocol):
     """What a constraint's module offers."""
 
-    NAME: str
+    @property
+    def NAME(self) -> str: ...  # noqa: N802  # a module's constant
 
     def rows(self, problem: Problem) -> Iterator[Row]: ...
 

@@ -111,6 +111,7 @@ def _judge(
     if not comers and not first:
         return
     snapshot, during, after = states
+    low = moment.least()
     group = _counted(problem, carrier.cluster, carrier.namespace, constraint)
     domains = _domains(problem, carrier.cluster, carrier.spec, constraint)
     if first and _movable(problem, group):
@@ -128,6 +129,8 @@ def _judge(
         here = sum(during.get((c, n), 0) for c in group for n in domains.get(value, ())) - own
         least = 0
         if len(domains) >= constraint.min_domains:
-            least = min((sum(after.get((c, n), 0) for c in group for n in nodes) for nodes in domains.values()), default=0)
+            others = after if moment.settled else low
+            totals = [sum(others.get((c, n), 0) for c in group for n in nodes) for v, nodes in domains.items() if v != value]
+            least = min([here, *totals])
         if here - least > constraint.max_skew:
             yield Violation(NAME, str(node), f"{constraint.topology_key} {here} - {least} > maxSkew {constraint.max_skew}")

@@ -62,9 +62,7 @@ class ControlPlanes:
         self.etcd = self._etcd()
         self.etcd.start()
 
-    def start(
-        self, *names: str, flags: Mapping[str, Sequence[str]] | None = None, without: Sequence[str] = ()
-    ) -> tuple[Cluster, ...]:
+    def start(self, *names: str, flags: Mapping[str, Sequence[str]] | None = None, without: Sequence[str] = ()) -> tuple[Cluster, ...]:
         """New clusters, started side by side and ready.
 
         ``flags`` are more flags by program, ``without`` names programs to leave out (`cluster.PROGRAMS`).

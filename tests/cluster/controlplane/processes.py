@@ -109,6 +109,7 @@ class Process:
         """Let it hang for a while: connections are accepted and never answered."""
         assert self.pid is not None, f"{self.name} does not run"
         os.kill(self.pid, signal.SIGSTOP)
+        os.waitpid(self.pid, os.WUNTRACED)  # until all its threads have stopped: one of them could still answer
         try:
             yield
         finally:

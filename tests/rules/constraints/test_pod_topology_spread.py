@@ -67,6 +67,14 @@ def test_who_leaves_the_emptiest_zone_is_not_counted_there() -> None:
     assert any("- 0 > maxSkew 1" in text for text in broken(problem, rule, leaves))
 
 
+def test_within_a_wave_no_arrival_leans_on_another_that_may_come_later() -> None:
+    problem = a_problem(*ZONES, web(1, "a1"), web(2), web(3))
+    there, here = bind(problem, "web-2", "b1"), bind(problem, "web-3", "a1")
+
+    assert broken(problem, rule, there, here) != []
+    assert broken(problem, rule, there, bind(problem, "web-3", "a1", wave=2)) == []
+
+
 def test_terminating_pods_and_other_namespaces_do_not_count() -> None:
     problem = a_problem(
         *ZONES, web(1, "a1"), web(2, "b1", terminating=True), web(3, "b1", namespace="other"), web(4, node_selector={}), a_pod("idle")
@@ -84,6 +92,7 @@ def test_fewer_domains_than_min_domains_count_as_an_empty_one() -> None:
 
     assert planned(problem) == {}
     assert planned(enough) == {"web-3": "c1"}
+    assert f"PodTopologySpread: east/a1: {ZONE} 2 - 0 > maxSkew 1" in broken(problem, rule, bind(problem, "web-3", "a1"))
 
 
 @pytest.mark.parametrize("selector", [None, LabelSelector()])
@@ -212,3 +221,12 @@ def test_a_waiting_pod_that_is_counted_but_does_not_care_may_tip_the_balance() -
     fixed, careless = a_pod("fixed", on="a1", labels={"app": "web"}), a_pod("careless", of="new", labels={"app": "web"})
 
     assert planned(a_problem(ZONES[0], full, fixed, careless, web(2))) == {"careless": "a1"}
+
+
+def test_with_too_few_domains_the_skew_to_keep_is_measured_from_nothing() -> None:
+    three = [spread_over(min_domains=3, app="web")]
+    pairs = [web(i, f"{zone}1", spread=three) for i, zone in enumerate("aabb")]
+
+    (row,) = rule.rows(a_problem(*ZONES, *pairs))
+
+    assert row.guard == 2
