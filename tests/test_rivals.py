@@ -150,3 +150,22 @@ def test_a_surge_keeps_its_room_while_it_is_being_made() -> None:
     _, robbed = outcome(problem, *moves)
 
     assert robbed == []
+
+
+def test_a_pod_that_binds_elsewhere_leaves_more_room_to_its_rivals() -> None:
+    """``first`` may take ``other`` instead of ``big``; then ``giant`` fits on ``big`` as soon as ``cart`` has left."""
+    problem = a_problem(
+        a_node("big", cpu=10),
+        a_node("other", cpu=4),
+        a_node("small", cpu=3, labels={"disk": "ssd"}),
+        a_pod("cart", of="cart", on="big", cpu=3),
+        a_pod("first", of="first", kind="StatefulSet", cpu=4),
+        a_pod("giant", of="giant", kind="StatefulSet", cpu=9),
+        a_pod("train", of="train", kind="StatefulSet", cpu=4, node_selector=HERE),
+    )
+
+    told, _ = outcome(
+        problem, bind(problem, "first", "big"), shift(problem, "cart", "small", wave=2), bind(problem, "train", "big", wave=3)
+    )
+
+    assert ("train", "Schedule", True) in told

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from descheduler.diagnose.classes import Sorted
 from descheduler.diagnose.limits import limits
 from descheduler.domain.problem import Problem, Shape, Terms
 from descheduler.domain.resources import PODS, Resources
 from descheduler.domain.snapshot import Snapshot
 from descheduler.policy.policy import Policy
-from descheduler.rules.constraints import CONSTRAINTS
+from descheduler.rules.constraints import with_rows
 
 UNLIMITED_WAVES = 64
 
@@ -54,8 +52,9 @@ def diagnose(snapshot: Snapshot, policy: Policy, *, lifted: bool = False) -> Pro
         protected=sorted_.protected,
         not_ours=sorted_.not_ours,
         held_back=sorted_.held_back,
+        loose=sorted_.loose,
     )
-    return replace(problem, rows=tuple(row for constraint in CONSTRAINTS for row in constraint.rows(problem)))
+    return with_rows(problem)
 
 
 __all__ = ["diagnose"]

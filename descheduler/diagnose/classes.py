@@ -56,6 +56,7 @@ class Sorted:
         self.protected: dict[int, str] = {}
         self.not_ours: dict[int, str] = {}
         self.held_back: dict[int, str] = {}
+        self.loose: dict[int, tuple[int, ...]] = {}
         self._declined: dict[int, str] = {}
         """Pods that only movers without steering apply to: why the others do not."""
         self._settings: dict[tuple[int, ...], ProtectionSettings] = {}
@@ -227,6 +228,8 @@ class Sorted:
             reason = "its successor could go to a node that is no destination"
         elif len(c.reach) > 1:
             reason = "its successor could go to more than one node"
+            if not set(c.reach) & set(c.at):
+                self.loose[c.index] = c.reach
         elif not c.reach or c.reach[0] in c.at:
             reason = "its successor has nowhere else to go"
         else:

@@ -114,6 +114,11 @@ class Problem:
     """Waiting pods that are not ours to place, and why."""
     held_back: Mapping[int, str] = field(default_factory=dict)
     """Waiting pods that scope or trigger keep out of this run, and why."""
+    loose: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """Classes whose pods an eviction would send to one of several nodes, whichever the scheduler likes, and these nodes.
+
+    This version does not plan such moves; bounds allow for them.
+    """
 
     @cached_property
     def precedence(self) -> Mapping[int, int]:

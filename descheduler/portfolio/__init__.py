@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from descheduler.domain.placement import Placement, Route, Shift
+from descheduler.domain.plan import Mover
 from descheduler.domain.problem import Problem
 from descheduler.domain.rows import Spread
 from descheduler.planner import order, trim
@@ -21,6 +22,7 @@ from descheduler.portfolio.blocks import blocks, size, solve_blocks
 from descheduler.portfolio.parts import placement_of
 from descheduler.portfolio.score import Score, score
 from descheduler.rivals import settled
+from descheduler.rules.constraints import with_rows
 from descheduler.rules.movers import KEEPS_BOTH
 from descheduler.solver.solution import LevelResult, Search, Solution
 from descheduler.verify import violations
@@ -95,7 +97,7 @@ class _Rounds:
             self._again()
         return Found(
             route=self.best,
-            levels=self._proven(first),
+            levels=self._proven(first) if not self._loose() else self._proven_loosely(first),
             reproducible=self.reproducible and not self.over(),
             rejected=tuple(self.rejected),
         )
@@ -199,6 +201,34 @@ class _Rounds:
                 route = calmer
         return route
 
+    def _loose(self) -> bool:
+        """Whether moves that this version does not plan could matter."""
+        concerned = frozenset().union(*blocks(self.problem))
+        return any(self.problem.classes[c].cluster in concerned for c in self.problem.loose)
+
+    def _proven_loosely(self, first: Solution) -> tuple[LevelResult, ...]:
+        """Bounds of a relaxed problem, in which whoever may be evicted goes wherever suits us."""
+        if self.over():
+            return tuple(replace(r, bound=None) for r in first.levels)
+        relaxed = with_rows(
+            replace(
+                self.problem,
+                classes=tuple(
+                    replace(c, movers=(Mover.EVICT,), reach=self.problem.loose[c.index]) if c.index in self.problem.loose else c
+                    for c in self.problem.classes
+                ),
+            )
+        )
+        search = replace(self.search(), forbidden=frozenset(), reached=self._held(), quick=True)
+        levels = solve_blocks(relaxed, search, self.budgeted.workers).levels
+        return tuple(replace(r, bound=None) if r.name == "Headroom" else r for r in levels)
+
+    def _held(self) -> tuple[tuple[str, int, int], ...]:
+        """What the realised plan places, by cluster and priority."""
+        classes = self.problem.classes
+        placed = Counter((classes[b.pod_class].cluster, classes[b.pod_class].priority) for b in self.best.binds)
+        return tuple((cluster, p, placed[cluster, p]) for cluster in self.problem.clusters for p in self.problem.priorities)
+
     def _proven(self, first: Solution) -> tuple[LevelResult, ...]:
         """The first search's bounds if the realised plan holds its values, else bounds at the realised values."""
         reached = dict(self.best_score.placed)
@@ -209,10 +239,7 @@ class _Rounds:
             return first.levels
         if self.over():  # only the highest level's bound does not depend on what was realised
             return tuple(replace(r, bound=r.bound if i == 0 else None) for i, r in enumerate(first.levels))
-        classes = self.problem.classes
-        placed = Counter((classes[b.pod_class].cluster, classes[b.pod_class].priority) for b in self.best.binds)
-        held = tuple((cluster, p, placed[cluster, p]) for cluster in self.problem.clusters for p in self.problem.priorities)
-        search = replace(self.search(), forbidden=frozenset(), reached=held, quick=True)
+        search = replace(self.search(), forbidden=frozenset(), reached=self._held(), quick=True)
         return self._solve(search).levels
 
 

@@ -50,7 +50,7 @@ def bring_to_life(cluster: Cluster, folder: Path, within: timedelta = timedelta(
         for name in ORDER[6:]:
             chosen = [raw for raw in found[name] if (raw["metadata"]["name"] in waiting) == late]
             _create(cluster, chosen)
-            expected += sum(_pods(raw, len(nodes)) for raw in chosen if name in CONTROLLED)
+            expected += sum(_pods(raw, found["pods"]) for raw in chosen if name in CONTROLLED)
         cluster.api.wait("/api/v1/pods", _settled(expected), within)
 
 
@@ -93,16 +93,18 @@ def _workload_of(pod: Object) -> str:
     return name.rpartition("-")[0] if owner["kind"] == "ReplicaSet" else name
 
 
-def _pods(raw: Object, nodes: int) -> int:
-    """At least so many pods come of it before anything can be said; a StatefulSet's come one after the other."""
-    if raw["kind"] == "Deployment":
-        return int(raw["spec"].get("replicas", 1))
-    return 1 if raw["kind"] == "StatefulSet" else nodes - 1
+def _pods(raw: Object, recorded: list[Object]) -> int:
+    """At least so many pods come of a workload before anything can be said; a StatefulSet's come one after the other."""
+    if raw["kind"] == "StatefulSet":
+        return 1
+    where, name = raw["metadata"]["namespace"], raw["metadata"]["name"]
+    return sum(pod["metadata"]["namespace"] == where and _workload_of(pod) == name for pod in recorded)
 
 
 def _settled(expected: int) -> Callable[[list[Object]], bool]:
     def settled(pods: list[Object]) -> bool:
-        return len(pods) >= expected and all(pod["spec"].get("nodeName") or _condition(pod, "PodScheduled") for pod in pods)
+        ours = [pod for pod in pods if pod["spec"]["schedulerName"] == "default-scheduler"]  # of others nobody says anything
+        return len(pods) >= expected and all(pod["spec"].get("nodeName") or _condition(pod, "PodScheduled") for pod in ours)
 
     return settled
 

@@ -7,6 +7,7 @@ solver, the planner and the judge find it there.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from descheduler.domain.moment import Moment, Violation
@@ -39,3 +40,8 @@ CONSTRAINTS: tuple[Constraint, ...] = (
     disruption_budget,
     move_limits,
 )
+
+
+def with_rows(problem: Problem) -> Problem:
+    """The problem with the rows of every constraint in the table."""
+    return replace(problem, rows=tuple(row for constraint in CONSTRAINTS for row in constraint.rows(problem)))
