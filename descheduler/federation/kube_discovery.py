@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from descheduler.federation.kube import Connection, Refused
@@ -36,12 +36,12 @@ def discover(connection: Connection, uid: str = "") -> Discovered:
     Raises Refused for a cluster that does not answer, is another one, or keeps from us what a plan needs.
     """
     user = whoami(connection)
-    found = identity(connection, uid)
+    found = _identity_if_allowed(connection, uid)
     lacking = _lacking(connection)
-    needed = [listing for listing in lacking if listing.needed]
-    if needed:
+    verbs = ([] if found else ["get namespaces"]) + _verbs(listing for listing in lacking if listing.needed)
+    if verbs:
         account = f"{user} " if user else ""
-        raise Refused(f"{account}may not {_told(needed)}", 403)
+        raise Refused(f"{account}may not {', '.join(verbs)}", 403)
     version = _server_version(connection)
     return Discovered(user=user, uid=found, server_version=version, movers=movers_found(version), lacking=tuple(lacking))
 
@@ -56,7 +56,7 @@ def whoami(connection: Connection) -> str:
     except Refused as refusal:
         if refusal.code == 404:
             return ""
-        raise
+        raise Refused(f"asked who we are: {refusal}", refusal.code) from refusal
     about = status.get("userInfo")
     user = about.get("username") if isinstance(about, dict) else None
     if not isinstance(user, str) or not user:
@@ -80,9 +80,9 @@ def identity(connection: Connection, uid: str = "") -> str:
     return found
 
 
-def remark_on(lacking: Sequence[Listing]) -> str:
+def remark_on(lacking: Iterable[Listing]) -> str:
     """What is told about kinds that are done without."""
-    return f"may not {_told(lacking)}: taken as unknown"
+    return f"may not {', '.join(_verbs(lacking))}: taken as unknown"
 
 
 def movers_found(server_version: str) -> tuple[str, ...]:
@@ -95,8 +95,18 @@ def movers_found(server_version: str) -> tuple[str, ...]:
     return ("Evict", "Recreate") if old else ("Surge", "Evict", "Recreate")
 
 
-def _told(listings: Sequence[Listing]) -> str:
-    return ", ".join(f"list {listing.shown}" for listing in listings)
+def _identity_if_allowed(connection: Connection, uid: str) -> str:
+    """Empty when that may not be asked: then what else may not be is told with it."""
+    try:
+        return identity(connection, uid)
+    except Refused as refusal:
+        if refusal.code != 403:
+            raise
+        return ""
+
+
+def _verbs(listings: Iterable[Listing]) -> list[str]:
+    return [f"list {listing.shown}" for listing in listings]
 
 
 def _lacking(connection: Connection) -> list[Listing]:

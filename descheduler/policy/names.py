@@ -105,7 +105,12 @@ Kind = Annotated[str, PlainValidator(_kind), _schema(KIND, **{"not": {"enum": li
 MoverName = Annotated[Mover, PlainValidator(_mover), PlainSerializer(str), WithJsonSchema({"enum": list(MOVERS)})]
 TimeZone = Annotated[str, PlainValidator(_time_zone), WithJsonSchema({"type": "string", "examples": ["UTC", "Europe/Berlin"]})]
 ClockTime = Annotated[str, PlainValidator(_clock), _schema(CLOCK, examples=["22:00"])]
-Instant = Annotated[datetime, PlainValidator(_instant), _schema(INSTANT, examples=["2026-12-24T18:00:00Z"])]
+Instant = Annotated[
+    datetime,
+    PlainValidator(_instant),
+    PlainSerializer(datetime.isoformat, return_type=str),
+    _schema(INSTANT, examples=["2026-12-24T18:00:00Z"]),
+]
 
 
 def distinct(values: tuple[str, ...]) -> list[tuple[tuple[int], str]]:

@@ -16,7 +16,7 @@ from descheduler.policy.policy import Policy
 class _Readable(GenerateJsonSchema):
     """Defaults as YAML writes them, and no title for every field: it would only repeat the name in an editor's pop-up."""
 
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002  # pydantic asks it so
+    def field_title_should_be_set(self, schema: Any) -> bool:  # pydantic asks it so
         return False
 
     def encode_default(self, dft: Any) -> Any:

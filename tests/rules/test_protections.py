@@ -130,7 +130,7 @@ def test_a_replica_set_under_a_stranger_is_protected_even_if_the_stranger_was_no
 def test_a_pod_must_reach_its_minimal_age() -> None:
     five = timedelta(minutes=5)
 
-    assert protection(a_subject(web(created=NOW - five + timedelta(seconds=1)))) == "is younger than 0:05:00"
+    assert protection(a_subject(web(created=NOW - five + timedelta(seconds=1)))) == "is younger than protections.minPodAge (5m)"
     assert protection(a_subject(web(created=NOW - five))) is None
 
 
