@@ -107,7 +107,7 @@ def _possible(snapshot: Snapshot, policy: Policy, problem: Problem, route: Route
     after = _after(snapshot, problem, {**placed, **moved_pods(problem, route)})
     lifted = diagnose(after, policy, lifted=True)
     free = replace(lifted, terms=replace(lifted.terms, objectives=("PendingPods", "Disruption"), shapes=()))
-    found = search(free, replace(budgeted, effort=budgeted.effort / 4, rounds=2, quick=True))
+    found = search(free, replace(budgeted, effort=budgeted.effort / 4, brief=True))
     how = f"a further pass without them makes room with {len(found.route.shifts)} moves in all"
     return {str(free.pods[i].ref): how for i in placed_pods(free, found.route)}
 

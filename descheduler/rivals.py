@@ -96,7 +96,7 @@ class Rivals:
             least: dict[int, dict[int, int]] = defaultdict(dict)
             least_used: dict[int, Amounts] = defaultdict(dict)
             during_used: dict[int, Amounts] = defaultdict(dict)
-            unsure = Counter((b.pod_class, b.target) for b in route.binds if b.contested and b.wave < moment.wave)
+            unsure = Counter((b.pod_class, b.target) for b in route.binds if b.wave < moment.wave and self._unsure(b, found))
             for (c, node), there in moment.least().items():
                 count = there - unsure[c, node]
                 if count:
@@ -107,6 +107,16 @@ class Rivals:
                 self.add(during_used[node], c, count)
             found.append(_Stage(least, during, least_used, during_used))
         return found
+
+    def _unsure(self, bind: Bind, stages: list[_Stage]) -> bool:
+        """Whether a pod that was to be bound may be elsewhere: it lost its place, or nobody steers it and another node has room."""
+        if bind.contested:
+            return True
+        if bind.mover is not Mover.SCHEDULE:
+            return False
+        c, used = self.problem.classes[bind.pod_class], stages[bind.wave - 1].least_used
+        rooms = ((self.problem.nodes[n].allocatable, used[n]) for n in c.reach if n != bind.target)
+        return any(all(amount <= room[r] - taken.get(r, 0) for r, amount in c.requests.items()) for room, taken in rooms)
 
     def add(self, amounts: Amounts, c: int, count: int) -> None:
         """Add the requests of some pods of a class."""

@@ -7,6 +7,7 @@ from typing import Any
 from descheduler.domain.placement import Bind, Shift
 from descheduler.domain.plan import Mover
 from descheduler.domain.problem import Problem
+from descheduler.domain.selectors import Taint, Toleration
 from descheduler.rivals import settled
 from tests.builders import Thing, a_node, a_pod
 from tests.problems import HOLD, a_problem, a_route, bind, shift
@@ -14,6 +15,7 @@ from tests.problems import HOLD, a_problem, a_route, bind, shift
 SPARE = (a_node("big", cpu=8), a_node("small", cpu=4), a_pod("cart", of="cart", on="big", cpu=4))
 WALL = a_pod("wall", on="big", cpu=4)
 HERE = {"kubernetes.io/hostname": "big"}
+ELSEWHERE = a_node("elsewhere", cpu=8, taints=[Taint("cart", "", "NoSchedule")])
 
 
 def outcome(problem: Problem, *steps: Shift | Bind) -> tuple[list[tuple[str, str, bool]], list[str]]:
@@ -152,20 +154,39 @@ def test_a_surge_keeps_its_room_while_it_is_being_made() -> None:
     assert robbed == []
 
 
-def test_a_pod_that_binds_elsewhere_leaves_more_room_to_its_rivals() -> None:
-    """``first`` may take ``other`` instead of ``big``; then ``giant`` fits on ``big`` as soon as ``cart`` has left."""
+def test_a_contested_pod_may_leave_more_room_to_its_rivals() -> None:
+    """``first`` may lose ``big`` to ``train`` and take ``other``; then ``giant`` fits on ``big`` as soon as ``cart`` has left."""
     problem = a_problem(
         a_node("big", cpu=10),
         a_node("other", cpu=4),
-        a_node("small", cpu=3, labels={"disk": "ssd"}),
-        a_pod("cart", of="cart", on="big", cpu=3),
+        ELSEWHERE,
+        a_pod("cart", of="cart", on="big", cpu=3, tolerations=[Toleration("cart")]),
         a_pod("first", of="first", kind="StatefulSet", cpu=4),
         a_pod("giant", of="giant", kind="StatefulSet", cpu=9),
         a_pod("train", of="train", kind="StatefulSet", cpu=4, node_selector=HERE),
     )
 
-    told, _ = outcome(
-        problem, bind(problem, "first", "big"), shift(problem, "cart", "small", wave=2), bind(problem, "train", "big", wave=3)
+    told, robbed = outcome(
+        problem, bind(problem, "first", "big"), shift(problem, "cart", "elsewhere", wave=2), bind(problem, "train", "big", wave=3)
     )
 
-    assert ("train", "Schedule", True) in told
+    assert (told, robbed) == ([("first", "Schedule", True), ("train", "Schedule", True)], [])
+
+
+def test_a_pod_that_binds_elsewhere_leaves_more_room_to_its_rivals() -> None:
+    """Nobody else fits where ``first`` is planned, but it may take ``other``; then ``giant`` fits on ``big`` once ``cart`` has left."""
+    problem = a_problem(
+        a_node("big", cpu=10),
+        a_node("other", cpu=4),
+        ELSEWHERE,
+        a_pod("cart", of="cart", on="big", cpu=5, tolerations=[Toleration("cart")]),
+        a_pod("first", of="first", kind="StatefulSet", cpu=4),
+        a_pod("giant", of="giant", kind="StatefulSet", cpu=9),
+        a_pod("train", of="train", kind="StatefulSet", cpu=6, node_selector=HERE),
+    )
+
+    told, _ = outcome(
+        problem, bind(problem, "first", "big"), shift(problem, "cart", "elsewhere", wave=2), bind(problem, "train", "big", wave=3)
+    )
+
+    assert told == [("first", "Schedule", False), ("train", "Schedule", True)]

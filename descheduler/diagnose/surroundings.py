@@ -26,12 +26,13 @@ class Surroundings:
             self._count(pod)
 
     def _count(self, pod: Pod) -> None:
-        if pod.owner is None or pod.owner.kind != "ReplicaSet" or pod.terminating:
+        """A terminating pod is no replica any more, but while it is there the ReplicaSet is not at rest: it counts as not Ready."""
+        if pod.owner is None or pod.owner.kind != "ReplicaSet":
             return
         key = (pod.ref.namespace, pod.owner.kind, pod.owner.name)
         was = self._replicas.get(key, Replicas(total=0, ready=0, at_minimal_cost=0))
         minimal = deletion_cost(annotation(pod.annotations, DELETION_COST)) == MINIMAL_COST
-        ready = was.ready + (pod.node is not None and pod.ready)
+        ready = was.ready + (pod.node is not None and pod.ready and not pod.terminating)
         self._replicas[key] = Replicas(total=was.total + 1, ready=ready, at_minimal_cost=was.at_minimal_cost + minimal)
 
     def replicas(self, pod: Pod) -> Replicas | None:

@@ -31,6 +31,8 @@ ROUNDS = 4
 TIMED_WAVES = (2, 3, 4)
 MOST_TIMED_WAVES = 8
 TIMED_EFFORT = 0.25
+TINY = 500
+"""Variables up to which even a quick look can afford everything."""
 TIMED_SIZE = 6000
 """Variables of one wave up to which the model that knows the waves is worth its time."""
 
@@ -44,10 +46,8 @@ class Budgeted:
     workers: int = 1
     deadline: float | None = None
     """When to stop at the latest (``time.monotonic``); only an emergency stop."""
-    rounds: int = ROUNDS
-    """How often what could not be realised is forbidden and solved again; 1 is a quick look."""
-    quick: bool = False
-    """Without tie-breaks."""
+    brief: bool = False
+    """A quick look: no tie-breaks, no proofs, little repair."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class _Rounds:
             seed=self.budgeted.seed,
             deadline=self.budgeted.deadline,
             forbidden=frozenset(self.forbidden),
-            quick=self.budgeted.quick,
+            quick=self.budgeted.brief,
         )
 
     def over(self) -> bool:
@@ -93,11 +93,11 @@ class _Rounds:
     def run(self) -> Found:
         first = self._solve(self.search())
         incomplete = self._realise(first.placement)
-        if incomplete and self.budgeted.rounds > 1 and not self._timed(incomplete, first) and not self._reached(first):
+        if incomplete and not self._timed(incomplete, first) and not self._reached(first):
             self._again()
         return Found(
             route=self.best,
-            levels=self._proven(first) if not self._loose() else self._proven_loosely(first),
+            levels=self._levels(first),
             reproducible=self.reproducible and not self.over(),
             rejected=tuple(self.rejected),
         )
@@ -116,7 +116,8 @@ class _Rounds:
         if len(blocks(self.problem)) > 1 or size(self.problem, timed) > TIMED_SIZE:
             return False
         ceilings = tuple((r.name, r.key, r.bound) for r in first.levels if isinstance(r.key, int) and r.bound is not None)
-        for waves in (*(w for w in TIMED_WAVES if w < most), *((most,) if most <= MOST_TIMED_WAVES else ())):
+        ladder = (*(w for w in TIMED_WAVES if w < most), *((most,) if most <= MOST_TIMED_WAVES else ()))
+        for waves in ladder[:1] if self.budgeted.brief and size(self.problem, timed) > TINY else ladder:
             if self.over() or self._reached(first):
                 break
             effort = self.budgeted.effort * TIMED_EFFORT
@@ -140,7 +141,9 @@ class _Rounds:
 
     def _again(self) -> None:
         """Solve without what could not be realised, a few times."""
-        for _ in range(self.budgeted.rounds - 1):
+        if self.budgeted.brief and size(self.problem, frozenset(self.problem.clusters)) > TINY:
+            return
+        for _ in range(ROUNDS - 1):
             if self.over():
                 return
             known = len(self.forbidden)
@@ -201,6 +204,12 @@ class _Rounds:
                 route = calmer
         return route
 
+    def _levels(self, first: Solution) -> tuple[LevelResult, ...]:
+        """What is proven about the realised plan."""
+        if self.budgeted.brief:
+            return ()
+        return self._proven_loosely(first) if self._loose() else self._proven(first)
+
     def _loose(self) -> bool:
         """Whether moves that this version does not plan could matter."""
         concerned = frozenset().union(*blocks(self.problem))
@@ -234,11 +243,12 @@ class _Rounds:
         reached = dict(self.best_score.placed)
         if self.tighter and all(reached.get(r.key, 0) == r.value for r in self.tighter if isinstance(r.key, int)):
             return self.tighter
-        same = all(reached.get(r.key, 0) == r.value for r in first.levels if isinstance(r.key, int))
-        if same:
+        pending = [r for r in first.levels if isinstance(r.key, int)]
+        fallen = next((i for i, r in enumerate(pending) if reached.get(int(r.key), 0) != r.value), None)
+        if fallen is None:
             return first.levels
-        if self.over():  # only the highest level's bound does not depend on what was realised
-            return tuple(replace(r, bound=r.bound if i == 0 else None) for i, r in enumerate(first.levels))
+        if self.over():  # bounds down to the first level that fell short still hold
+            return tuple(r if r in pending[: fallen + 1] else replace(r, bound=None) for r in first.levels)
         search = replace(self.search(), forbidden=frozenset(), reached=self._held(), quick=True)
         return self._solve(search).levels
 

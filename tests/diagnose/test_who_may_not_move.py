@@ -94,7 +94,7 @@ def test_owners_in_a_ring_end_somewhere() -> None:
         ({}, False),
         ({"on": "m", "annotations": {COST: LEAST}}, False),
         ({"on": "m", "annotations": {COST: "-5"}}, True),
-        ({"on": "m", "terminating": True}, True),
+        ({"on": "m", "terminating": True}, False),
     ],
 )
 def test_siblings_decide_whether_a_surge_would_take_the_right_pod(sibling: dict[str, object], surges: bool) -> None:
