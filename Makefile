@@ -5,13 +5,19 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers unit control-plane control-plane-if-needed lock schemas clean
+.PHONY: help demo lab lab-down test lint types layers unit control-plane control-plane-if-needed lock schemas clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 demo: $(READY) ## plan and act on the recorded example fleet (simulated: no cluster needed)
 	@$(BIN)/descheduler run --snapshot examples/realistic --policy policies/balanced.yaml
+
+lab: $(READY) control-plane-if-needed ## two real clusters with the example's workloads under .lab/, left running until `make lab-down`
+	@$(BIN)/python -m tests.cluster.lab up
+
+lab-down: $(READY) ## end the lab
+	@$(BIN)/python -m tests.cluster.lab down
 
 test: lint types layers control-plane-if-needed unit ## everything that must pass before a change is merged
 

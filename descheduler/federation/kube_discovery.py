@@ -56,7 +56,9 @@ def whoami(connection: Connection) -> str:
     except Refused as refusal:
         if refusal.code == 404:
             return ""
-        raise Refused(f"asked who we are: {refusal}", refusal.code) from refusal
+        if refusal.code == 403:
+            raise Refused(f"we may not even ask who we are: {refusal}", 403) from refusal
+        raise
     about = status.get("userInfo")
     user = about.get("username") if isinstance(about, dict) else None
     if not isinstance(user, str) or not user:

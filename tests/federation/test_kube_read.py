@@ -104,6 +104,10 @@ def test_missing_rights_are_named_verb_by_verb_before_anything_is_listed(api: Lo
 
     assert not [asked for listing in LISTS for asked in api.lists_of(listing.path)]
 
+    api.fail("/api/v1/namespaces/kube-system", Fault(403, status_json(403, "no")))
+    with pytest.raises(Refused, match=r"^reader may not get namespaces, list pods, list poddisruptionbudgets\.policy$"):
+        read(connection)
+
 
 def test_what_can_be_done_without_is_a_remark(api: LocalApi, connection: Connection) -> None:
     api.forbidden = {"events", "runtimeclasses"}

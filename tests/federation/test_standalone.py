@@ -20,7 +20,7 @@ from tests.federation.local_api import Fault, LocalApi, kubeconfig, status_json
 from tests.raw import Json, node_json, pod_json, write_json
 
 NODES, PODS = "/api/v1/nodes", "/api/v1/pods"
-SHORT = Timeouts(connect=0.5, read=0.2, whole=1)
+SHORT = Timeouts(connect=0.5, read=0.2)
 
 
 def a_cluster(name: str) -> LocalApi:
