@@ -8,6 +8,7 @@ nodes and pods are created in it). Without a kubeconfig a small server on loopba
 from __future__ import annotations
 
 import argparse
+import functools
 import gzip
 import json
 import multiprocessing
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -139,7 +141,12 @@ def models(kubeconfig: str, context: str, page: int | None = PAGE) -> int:
 def run_one(way: str, kubeconfig: str, context: str) -> None:
     """Measure this process and print one line of JSON."""
     started = time.perf_counter()
-    deeds = {"ours": ours, "triage": triage, "models": models, "models unpaged": lambda k, c: models(k, c, None)}
+    deeds: dict[str, Callable[[str, str], int]] = {
+        "ours": ours,
+        "triage": triage,
+        "models": models,
+        "models unpaged": functools.partial(models, page=None),
+    }
     count = deeds[way](kubeconfig, context)
     used = resource.getrusage(resource.RUSAGE_SELF)
     told = {

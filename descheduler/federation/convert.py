@@ -32,7 +32,14 @@ class ClusterBuilder:
     """Collects the objects of one cluster: ``add`` in any order, then ``build``."""
 
     def __init__(
-        self, name: str, *, uid: str = "", server_version: str = "", movers: tuple[str, ...] | None = None, interner: Interner | None = None
+        self,
+        name: str,
+        *,
+        uid: str = "",
+        server_version: str = "",
+        movers: tuple[str, ...] | None = None,
+        interner: Interner | None = None,
+        timed: bool = True,
     ) -> None:
         self.name = name
         self.uid = uid
@@ -40,7 +47,8 @@ class ClusterBuilder:
         self.server_version = server_version
         self.movers = movers
         self.newest: datetime | None = None
-        """The newest creation, start or condition time of any node or pod added."""
+        """The newest creation, start or condition time of any node or pod added, if ``timed``: a live fleet needs none."""
+        self._timed_kinds = _TIMED if timed else frozenset()
         self.kinds: set[str] = set()
         """The kinds of which there was an object or an empty list."""
         self._source = Source(name, interner or Interner())
@@ -69,7 +77,7 @@ class ClusterBuilder:
             self._store(kind, version, raw, known is not None)
 
     def _store(self, kind: str, version: str, raw: dict[str, Any], known: bool) -> None:
-        if known and kind in _TIMED:
+        if known and kind in self._timed_kinds:
             time = newest_time(raw)
             self.newest = time if self.newest is None or (time is not None and time > self.newest) else self.newest
         try:

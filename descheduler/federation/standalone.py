@@ -164,7 +164,7 @@ def movers_of(member: Member, found: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _read(member: Member, connection: Connection) -> tuple[Cluster, tuple[Remark, ...]]:
-    builder = ClusterBuilder(member.name)
+    builder = ClusterBuilder(member.name, timed=False)
     discovered = read_cluster(connection, builder, member.uid)
     builder.uid, builder.server_version = discovered.uid, discovered.server_version
     builder.movers = movers_of(member, discovered.movers)

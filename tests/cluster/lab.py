@@ -33,26 +33,26 @@ spec:
 def up() -> int:
     """Start the lab and leave it running; 0 when it is there."""
     if RUN.exists() and still_running(RUN):
-        print("the lab is running already; `make lab-down` ends it")
+        tell("the lab is running already; `make lab-down` ends it")
         return 0
     try:
         binaries = find_binaries()
     except BinariesMissing as missing:
-        print(missing, file=sys.stderr)
+        tell(str(missing))
         return 2
     down()
     RUN.mkdir(parents=True, mode=0o700)
     try:
         planes = ControlPlanes(binaries, RUN, outlives_us=True)
         for cluster in planes.start(*CLUSTERS):
-            print(f"{cluster.name} is up; creating its nodes and workloads", file=sys.stderr)
+            tell(f"{cluster.name} is up; creating its nodes and workloads")
             bring_to_life(cluster, ROOT / "examples" / "realistic" / cluster.name)
     except BaseException:
         down()
         raise
     (LAB / "policy.yaml").write_text(POLICY)
     (LAB / "fleet.yaml").write_text(fleet_file(CLUSTERS))
-    print("the lab is up; try\n  descheduler plan --fleet .lab/fleet.yaml --policy .lab/policy.yaml")
+    tell("the lab is up; try\n  descheduler plan --fleet .lab/fleet.yaml --policy .lab/policy.yaml")
     return 0
 
 
@@ -68,6 +68,11 @@ def fleet_file(names: tuple[str, ...]) -> str:
     """A Fleet file for clusters whose kubeconfigs lie where the control planes write them."""
     lines = [f"- {{name: {name}, kubeconfig: {{path: run/{name}/kubeconfig, context: {name}}}}}" for name in names]
     return "\n".join(["apiVersion: fleet.descheduler.io/v1alpha1", "kind: Fleet", "clusters:", *lines, ""])
+
+
+def tell(message: str) -> None:
+    sys.stdout.write(f"{message}\n")
+    sys.stdout.flush()
 
 
 def main() -> int:

@@ -167,7 +167,11 @@ def test_an_account_without_rights_is_told_verb_by_verb(east: Cluster, west: Clu
 
 
 @pytest.mark.parametrize(
-    ("token", "reason"), [("expired", "the credentials are not accepted (401 Unauthorized)"), ("", "we may not even ask who we are: not allowed (403 Forbidden)")]
+    ("token", "reason"),
+    [
+        ("expired", "the credentials are not accepted (401 Unauthorized)"),
+        ("", "we may not even ask who we are: not allowed (403 Forbidden)"),
+    ],
 )
 def test_credentials_that_are_none_are_told_so(token: str, reason: str, east: Cluster, west: Cluster, tmp_path: Path) -> None:
     kubeconfig = east.kubeconfig_of(tmp_path / "k", token)
@@ -198,7 +202,7 @@ def test_swapped_kubeconfigs_and_a_cluster_with_two_names_are_found(east: Cluste
             {**listed(west), "name": "b", "uid": east.uid},
         ).snapshot()
 
-    with pytest.raises(UsageError, match="^a and b are the same cluster"):
+    with pytest.raises(UsageError, match=r"^a and b are the same cluster"):
         live(tmp_path, listed(east, "a"), listed(east, "b")).snapshot()
 
 

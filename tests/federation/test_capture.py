@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -17,17 +16,16 @@ from descheduler.errors import NothingReadable, UsageError
 from descheduler.federation.capture import capture
 from descheduler.federation.kinds import KINDS
 from descheduler.federation.recorded import RecordedFleet
-from descheduler.federation.redact import KEPT, redacted
 from descheduler.federation.standalone import LiveFleet, fleet_of
 from descheduler.output.json_plan import render_json
 from descheduler.policy import load_policy
 from tests.builders import NOW
 from tests.fakes import FakeClock
 from tests.federation.local_api import Fault, LocalApi, kubeconfig
-from tests.raw import Json, node_json, owner_json, pod_json, workload_json
+from tests.federation.telling import SECRET, private_objects
+from tests.raw import Json, pod_json
 
 ROOT = Path(__file__).parents[2]
-SECRET = "s3cr3t"  # noqa: S105  # what must never be found
 PATH = "/api/v1/pods"
 
 
@@ -123,96 +121,6 @@ def test_what_is_known_of_the_clusters_is_written_down(story: Fleet, tmp_path: P
 # Nothing private.
 
 
-def private_pod() -> Json:
-    """A pod that has something to hide wherever a pod can hide it."""
-    source = {"secretKeyRef": {"name": SECRET, "key": SECRET}}
-    probe = {"exec": {"command": [SECRET]}, "httpGet": {"port": 1, "httpHeaders": [{"name": "Authorization", "value": SECRET}]}}
-    container: Json = {
-        "name": "main",
-        "image": "registry.example/main:1",
-        "command": [SECRET],
-        "args": [f"--token={SECRET}"],
-        "env": [{"name": SECRET, "value": SECRET}, {"name": "A", "valueFrom": source}],
-        "envFrom": [{"secretRef": {"name": SECRET}}],
-        "workingDir": f"/{SECRET}",
-        "lifecycle": {"preStop": {"exec": {"command": [SECRET]}}},
-        "livenessProbe": probe,
-        "readinessProbe": probe,
-        "startupProbe": probe,
-        "resources": {"requests": {"cpu": "1"}},
-        "ports": [{"name": SECRET, "containerPort": 80}],
-        "volumeMounts": [{"name": "v", "mountPath": f"/{SECRET}"}],
-        "securityContext": {"seLinuxOptions": {"user": SECRET}},
-        "terminationMessagePath": f"/{SECRET}",
-    }
-    volumes: list[Json] = [
-        {"name": "a", "secret": {"secretName": SECRET}},
-        {"name": "b", "configMap": {"name": SECRET, "items": [{"key": SECRET, "path": SECRET}]}},
-        {"name": "c", "projected": {"sources": [{"serviceAccountToken": {"audience": SECRET}}]}},
-        {"name": "d", "hostPath": {"path": f"/{SECRET}"}},
-        {"name": "e", "csi": {"driver": "d", "volumeAttributes": {"k": SECRET}, "nodePublishSecretRef": {"name": SECRET}}},
-        {"name": "f", "iscsi": {"iqn": SECRET, "secretRef": {"name": SECRET}}},
-        {"name": "g", "downwardAPI": {"items": [{"path": SECRET}]}},
-        {"name": "h", "ephemeral": {"volumeClaimTemplate": {"metadata": {"annotations": {"a": SECRET}}, "spec": {"dataSource": SECRET}}}},
-    ]
-    waiting = {"type": "Ready", "status": "False", "message": SECRET}
-    state = {"terminated": {"exitCode": 1, "message": SECRET}}
-    return pod_json(
-        "private",
-        on="n1",
-        annotations={
-            "kubectl.kubernetes.io/last-applied-configuration": SECRET,
-            "vault.example/token": SECRET,
-            "controller.kubernetes.io/pod-deletion-cost": "5",
-        },
-        metadata={"managedFields": [{"manager": SECRET}], "finalizers": [SECRET], "generateName": SECRET},
-        status={
-            "conditions": [waiting],
-            "message": SECRET,
-            "containerStatuses": [{"name": "main", "ready": False, "restartCount": 0, "lastState": state, "state": state}],
-            "podIP": SECRET,
-        },
-        containers=[container],
-        initContainers=[{**container, "name": "init"}],
-        ephemeralContainers=[{**container, "name": "debug"}],
-        volumes=volumes,
-        imagePullSecrets=[{"name": SECRET}],
-        serviceAccountName=SECRET,
-        hostname=SECRET,
-        hostAliases=[{"ip": "1.1.1.1", "hostnames": [SECRET]}],
-        dnsConfig={"searches": [SECRET]},
-        securityContext={"sysctls": [{"name": "a", "value": SECRET}]},
-    )
-
-
-def private_objects() -> list[Json]:
-    """One of every kind that is read, full of what is nobody's business."""
-    pod = private_pod()
-    template = {"metadata": {"annotations": {"a": SECRET}, "labels": {"app": "x"}}, "spec": pod["spec"]}
-    note = {"kubectl.kubernetes.io/last-applied-configuration": SECRET}
-    controllers: list[Json] = [
-        workload_json(kind, "x", annotations=note, template=template, selector={"matchLabels": {"app": "x"}})
-        for kind in ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job")
-    ]
-    cron = workload_json("CronJob", "x", schedule="* * * * *", jobTemplate={"spec": {"template": template}}, annotations=note)
-    node = node_json("n1", annotations={"a": SECRET}, providerID=SECRET)
-    node["status"] |= {"addresses": [{"address": SECRET}], "images": [{"names": [SECRET]}], "nodeInfo": {"machineID": SECRET}}
-    meta: Json = {"name": "x", "annotations": {"a": SECRET}, "managedFields": [{"manager": SECRET}]}
-    inside = {**meta, "namespace": "shop"}
-    about = {"kind": "Pod", "namespace": "shop", "name": "private"}
-    others: list[Json] = [
-        {"kind": "Namespace", "metadata": {"name": "shop", "annotations": {"a": SECRET}}, "status": {"conditions": [{"message": SECRET}]}},
-        {"kind": "PodDisruptionBudget", "metadata": inside, "spec": {"minAvailable": 1}, "status": {"disruptedPods": {SECRET: "t"}}},
-        {"kind": "PersistentVolumeClaim", "metadata": inside, "spec": {"dataSource": {"name": SECRET}}, "status": {"x": SECRET}},
-        {"kind": "StorageClass", "metadata": meta, "provisioner": "p", "parameters": {"token": SECRET}, "mountOptions": [SECRET]},
-        {"kind": "RuntimeClass", "metadata": meta, "handler": SECRET},
-        {"kind": "Event", "metadata": inside, "reason": "TriggeredScaleUp", "message": SECRET, "note": SECRET, "involvedObject": about},
-        {"kind": "Secret", "metadata": inside, "data": {"a": SECRET}},
-        {"kind": "ConfigMap", "metadata": inside, "data": {"a": SECRET}},
-    ]
-    return [node, pod, *controllers, cron, *others]
-
-
 def test_nothing_private_is_written_down(tmp_path: Path) -> None:
     with LocalApi(*private_objects()) as api:
         kubeconfig(tmp_path / "k", {"east": api.url})
@@ -237,33 +145,6 @@ def _only_east(folder: Path) -> Path:
     cluster = {"name": "east", "kubeconfig": {"path": "k", "context": "east"}}
     path.write_text(yaml.safe_dump({"apiVersion": "fleet.descheduler.io/v1alpha1", "kind": "Fleet", "clusters": [cluster]}))
     return path
-
-
-def test_every_kind_that_is_read_has_its_table() -> None:
-    assert KEPT.keys() == KINDS.keys()
-
-
-def test_a_kind_without_a_table_is_only_named() -> None:
-    raw: Json = {"metadata": {"name": "x", "annotations": {"a": SECRET}}, "spec": {"a": SECRET}, "data": SECRET}
-
-    assert redacted(raw, "Rollout", "example/v1") == {"apiVersion": "example/v1", "kind": "Rollout", "metadata": {"name": "x"}}
-
-
-@pytest.mark.parametrize("odd", [None, 7, SECRET, [SECRET], {"containers": SECRET}, {"containers": [SECRET, None]}])
-def test_what_has_an_unexpected_shape_is_left_out(odd: Any) -> None:
-    told = json.dumps(redacted({"metadata": odd, "spec": odd, "status": odd}, "Pod", "v1"))
-
-    assert SECRET not in told
-
-
-def test_the_controller_of_a_pod_and_its_mirror_mark_are_kept() -> None:
-    notes = {"kubernetes.io/config.mirror": "hash"}
-    raw = pod_json("x", on="n1", owner=owner_json("ReplicaSet", "rs"), annotations=notes)
-
-    meta = redacted(raw, "Pod", "v1")["metadata"]
-
-    assert meta["ownerReferences"] == [owner_json("ReplicaSet", "rs")]
-    assert meta["annotations"] == notes
 
 
 # Whole or not at all.
@@ -298,6 +179,21 @@ def test_a_kind_that_may_not_be_listed_leaves_no_file(story: Fleet, tmp_path: Pa
     assert [(remark.cluster, remark.subject) for remark in captured.remarks] == [("west", "rights")]
     assert not (tmp_path / "out" / "west" / "events.json").exists()
     assert (tmp_path / "out" / "east" / "events.json").exists()
+
+
+def test_a_kind_that_is_refused_half_way_leaves_no_half_file(story: Fleet, tmp_path: Path) -> None:
+    page = {
+        "kind": "RuntimeClassList",
+        "apiVersion": "node.k8s.io/v1",
+        "metadata": {"continue": "1"},
+        "items": [{"metadata": {"name": "x"}}],
+    }
+    story.apis["west"].fail("/apis/node.k8s.io/v1/runtimeclasses", Fault(200, page), Fault(403))
+
+    capture(story.live(), tmp_path / "out")
+
+    assert not (tmp_path / "out" / "west" / "runtimeclasses.json").exists()
+    assert (tmp_path / "out" / "east" / "runtimeclasses.json").exists()
 
 
 def test_when_nothing_can_be_read_nothing_is_written(story: Fleet, tmp_path: Path) -> None:

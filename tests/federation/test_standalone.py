@@ -79,6 +79,15 @@ def test_reading_twice_gives_the_same_digest(file: Path, tmp_path: Path) -> None
     assert digest(fleet.snapshot()) == digest(fleet.snapshot())
 
 
+def test_nothing_of_a_list_that_expired_is_left(file: Path, east: LocalApi, tmp_path: Path) -> None:
+    stale = {"kind": "PodList", "apiVersion": "v1", "metadata": {"continue": "1"}, "items": [pod_json("gone-since")]}
+    east.fail(PODS, Fault(200, stale), Fault(410))
+
+    snapshot = live(file, tmp_path).snapshot()
+
+    assert [pod.ref.name for pod in snapshot.pods()] == ["east-big", "west-big"]
+
+
 def test_movers_are_those_found_and_wanted(file: Path, tmp_path: Path) -> None:
     fleet_file(tmp_path, {"name": "east", "movers": ["Hold", "Surge"]}, {"name": "west"})
 
@@ -146,7 +155,7 @@ def test_swapped_kubeconfigs_are_found_by_the_recorded_uids(file: Path, east: Lo
 def test_one_cluster_under_two_names_is_an_error(file: Path, east: LocalApi, tmp_path: Path) -> None:
     kubeconfig(tmp_path / "k", {"east": east.url, "west": east.url})
 
-    with pytest.raises(UsageError, match="^east and west are the same cluster: kube-system has the UID uid-of-east in both$"):
+    with pytest.raises(UsageError, match=r"^east and west are the same cluster: kube-system has the UID uid-of-east in both$"):
         live(file, tmp_path).snapshot()
 
 

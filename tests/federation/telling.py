@@ -1,0 +1,194 @@
+"""Objects for redaction: some full of what is nobody's business, some with every field that planning looks at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.raw import Json, budget_json, namespace_json, node_json, owner_json, pod_json, workload_json
+
+SECRET = "s3cr3t"  # noqa: S105  # what must never be found
+
+
+def private_pod() -> Json:
+    """A pod that has something to hide wherever a pod can hide it."""
+    source = {"secretKeyRef": {"name": SECRET, "key": SECRET}}
+    probe = {"exec": {"command": [SECRET]}, "httpGet": {"port": 1, "httpHeaders": [{"name": "Authorization", "value": SECRET}]}}
+    container: Json = {
+        "name": "main",
+        "image": "registry.example/main:1",
+        "command": [SECRET],
+        "args": [f"--token={SECRET}"],
+        "env": [{"name": SECRET, "value": SECRET}, {"name": "A", "valueFrom": source}],
+        "envFrom": [{"secretRef": {"name": SECRET}}],
+        "workingDir": f"/{SECRET}",
+        "lifecycle": {"preStop": {"exec": {"command": [SECRET]}}},
+        "livenessProbe": probe,
+        "readinessProbe": probe,
+        "startupProbe": probe,
+        "resources": {"requests": {"cpu": "1"}},
+        "ports": [{"name": SECRET, "containerPort": 80}],
+        "volumeMounts": [{"name": "v", "mountPath": f"/{SECRET}"}],
+        "securityContext": {"seLinuxOptions": {"user": SECRET}},
+        "terminationMessagePath": f"/{SECRET}",
+    }
+    volumes: list[Json] = [
+        {"name": "a", "secret": {"secretName": SECRET}},
+        {"name": "b", "configMap": {"name": SECRET, "items": [{"key": SECRET, "path": SECRET}]}},
+        {"name": "c", "projected": {"sources": [{"serviceAccountToken": {"audience": SECRET}}]}},
+        {"name": "d", "hostPath": {"path": f"/{SECRET}"}},
+        {"name": "e", "csi": {"driver": "d", "volumeAttributes": {"k": SECRET}, "nodePublishSecretRef": {"name": SECRET}}},
+        {"name": "f", "iscsi": {"iqn": SECRET, "secretRef": {"name": SECRET}}},
+        {"name": "g", "downwardAPI": {"items": [{"path": SECRET}]}},
+        {"name": "h", "ephemeral": {"volumeClaimTemplate": {"metadata": {"annotations": {"a": SECRET}}, "spec": {"dataSource": SECRET}}}},
+    ]
+    waiting = {"type": "Ready", "status": "False", "message": SECRET}
+    state = {"terminated": {"exitCode": 1, "message": SECRET}}
+    return pod_json(
+        "private",
+        on="n1",
+        annotations={
+            "kubectl.kubernetes.io/last-applied-configuration": SECRET,
+            "vault.example/token": SECRET,
+            "controller.kubernetes.io/pod-deletion-cost": "5",
+        },
+        metadata={"managedFields": [{"manager": SECRET}], "finalizers": [SECRET], "generateName": SECRET},
+        status={
+            "conditions": [waiting],
+            "message": SECRET,
+            "containerStatuses": [{"name": "main", "ready": False, "restartCount": 0, "lastState": state, "state": state}],
+            "podIP": SECRET,
+        },
+        containers=[container],
+        initContainers=[{**container, "name": "init"}],
+        ephemeralContainers=[{**container, "name": "debug"}],
+        volumes=volumes,
+        imagePullSecrets=[{"name": SECRET}],
+        serviceAccountName=SECRET,
+        hostname=SECRET,
+        hostAliases=[{"ip": "1.1.1.1", "hostnames": [SECRET]}],
+        dnsConfig={"searches": [SECRET]},
+        securityContext={"sysctls": [{"name": "a", "value": SECRET}]},
+    )
+
+
+def private_objects() -> list[Json]:
+    """One of every kind that is read, full of what is nobody's business."""
+    pod = private_pod()
+    template = {"metadata": {"annotations": {"a": SECRET}, "labels": {"app": "x"}}, "spec": pod["spec"]}
+    note = {"kubectl.kubernetes.io/last-applied-configuration": SECRET}
+    controllers: list[Json] = [
+        workload_json(kind, "x", annotations=note, template=template, selector={"matchLabels": {"app": "x"}})
+        for kind in ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job")
+    ]
+    cron = workload_json("CronJob", "x", schedule="* * * * *", jobTemplate={"spec": {"template": template}}, annotations=note)
+    node = node_json("n1", annotations={"a": SECRET}, providerID=SECRET)
+    node["status"] |= {"addresses": [{"address": SECRET}], "images": [{"names": [SECRET]}], "nodeInfo": {"machineID": SECRET}}
+    meta: Json = {"name": "x", "annotations": {"a": SECRET}, "managedFields": [{"manager": SECRET}]}
+    inside = {**meta, "namespace": "shop"}
+    about = {"kind": "Pod", "namespace": "shop", "name": "private"}
+    others: list[Json] = [
+        {"kind": "Namespace", "metadata": {"name": "shop", "annotations": {"a": SECRET}}, "status": {"conditions": [{"message": SECRET}]}},
+        {"kind": "PodDisruptionBudget", "metadata": inside, "spec": {"minAvailable": 1}, "status": {"disruptedPods": {SECRET: "t"}}},
+        {"kind": "PersistentVolumeClaim", "metadata": inside, "spec": {"dataSource": {"name": SECRET}}, "status": {"x": SECRET}},
+        {"kind": "StorageClass", "metadata": meta, "provisioner": "p", "parameters": {"token": SECRET}, "mountOptions": [SECRET]},
+        {"kind": "RuntimeClass", "metadata": meta, "handler": SECRET},
+        {"kind": "Event", "metadata": inside, "reason": "TriggeredScaleUp", "message": SECRET, "note": SECRET, "involvedObject": about},
+        {"kind": "Secret", "metadata": inside, "data": {"a": SECRET}},
+        {"kind": "ConfigMap", "metadata": inside, "data": {"a": SECRET}},
+    ]
+    return [node, pod, *controllers, cron, *others]
+
+
+def everything_that_matters() -> list[Json]:
+    """Objects that use every field the conversion reads."""
+    asked = {"requests": {"cpu": "1", "memory": "1Gi"}}
+    given: Json = {"name": "main", "resources": {"requests": {"cpu": "2"}}, "allocatedResources": {"cpu": "3"}}
+    spread = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {}, "minDomains": 2}
+    spread |= {"matchLabelKeys": ["app"], "nodeTaintsPolicy": "Honor", "nodeAffinityPolicy": "Ignore"}
+    term = {"matchExpressions": [{"key": "a", "operator": "Gt", "values": ["1"]}], "matchFields": []}
+    apart = {"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": "x"}}, "namespaceSelector": {"matchLabels": {"team": "a"}}}
+    required = "requiredDuringSchedulingIgnoredDuringExecution"
+    affinity = {"nodeAffinity": {required: {"nodeSelectorTerms": [term]}}, "podAntiAffinity": {required: [apart]}}
+    sidecar = {"name": "side", "restartPolicy": "Always", "resources": asked}
+    volumes: list[Json] = [
+        {"name": "memory", "emptyDir": {"medium": "Memory"}},
+        {"name": "disk", "emptyDir": {}},
+        {"name": "host", "hostPath": {"path": "/"}},
+        *({"name": name, "persistentVolumeClaim": {"claimName": name}} for name in ("bound", "late", "chosen", "lost", "leaving")),
+        {"name": "own", "ephemeral": {"volumeClaimTemplate": {"spec": {"storageClassName": "late"}}}},
+    ]
+    resizing: Json = {"type": "PodResizePending", "status": "True", "reason": "Infeasible"}
+    own: Json = {"labels": {"app": "x"}, "owner": owner_json("ReplicaSet", "rs"), "priority": 7}
+    pods = [
+        pod_json("sized", on="n1", cpu="1", initContainers=[sidecar], overhead={"cpu": "250m"}, runtimeClassName="kata", **own),
+        pod_json("sized-as-a-whole", on="n1", cpu="1", resources=asked, runtimeClassName="not-there"),
+        pod_json("resized", on="n1", cpu="1", status={"containerStatuses": [given]}),
+        pod_json("resized-start", on="n1", initContainers=[sidecar], status={"initContainerStatuses": [given | {"name": "side"}]}),
+        pod_json("resized-as-a-whole", on="n1", resources=asked, status={"resources": {"requests": {"cpu": "2"}}}),
+        pod_json("given-as-a-whole", on="n1", resources=asked, status={"resources": {}, "allocatedResources": {"cpu": "4"}}),
+        pod_json("stuck", on="n1", status={"conditions": [resizing]}),
+        pod_json("unready", on="n1", ready=False, metadata={"deletionTimestamp": "2026-11-23T12:00:00Z"}),
+        pod_json("mirror", on="n1", annotations={"kubernetes.io/config.mirror": "hash", "fleet.descheduler.io/pin": "n1"}),
+        pod_json("picky", affinity=affinity, nodeSelector={"a": "b"}, topologySpreadConstraints=[spread], **own),
+        pod_json("gated", schedulingGates=[{"name": "wait"}], schedulerName="other", status={"nominatedNodeName": "n1"}),
+        pod_json("tolerant", tolerations=[{"key": "k", "operator": "Equal", "value": "v", "effect": "NoExecute", "tolerationSeconds": 9}]),
+        *(pod_json(f"claims-{volume['name']}", volumes=[volume]) for volume in volumes),
+        *(pod_json(f"opaque-{i}", **fields) for i, fields in enumerate(OPAQUE)),
+    ]
+    classes: list[Json] = [
+        {"kind": "StorageClass", "metadata": {"name": "late"}, "volumeBindingMode": "WaitForFirstConsumer", "provisioner": "p"},
+        {"kind": "RuntimeClass", "metadata": {"name": "kata"}},
+    ]
+    owner = owner_json("Pod", "claims-own", "uid-pod-shop-claims-own")
+    claims = [
+        claim_json("bound", {"volumeName": "v"}, annotations={"pv.kubernetes.io/bind-completed": "yes"}),
+        claim_json("late", {"storageClassName": "late"}),
+        claim_json("chosen", {}, annotations={"volume.kubernetes.io/selected-node": "n1"}),
+        claim_json("lost", {"storageClassName": "late"}, "Lost"),
+        claim_json("leaving", {"storageClassName": "late"}, deletionTimestamp="2026-11-23T12:00:00Z"),
+        claim_json("claims-own-own", {"storageClassName": "late"}, ownerReferences=[owner]),
+    ]
+    rules = [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]
+    fixed = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "30%"}}
+    revisions = {"observedGeneration": 1, "currentRevision": "a", "updateRevision": "b"}
+    workloads = [
+        workload_json("Deployment", "d", replicas=4, strategy=fixed, paused=True, status={"observedGeneration": 1, "replicas": 3}),
+        workload_json("ReplicaSet", "rs", owner=owner_json("Deployment", "d"), annotations={"karpenter.sh/do-not-disrupt": "true"}),
+        workload_json("StatefulSet", "s", status=revisions),
+        workload_json("Deployment", "settled", strategy=fixed),
+        workload_json("ReplicaSet", "unseen", generation=2, status={"observedGeneration": 1, "replicas": 1}),
+        workload_json("Job", "j", replicas=None, podFailurePolicy={"rules": rules}),
+    ]
+    budgets = [
+        budget_json("b", labels={"app": "x"}, maxUnavailable=0, unhealthyPodEvictionPolicy="AlwaysAllow"),
+        budget_json("c", labels={"app": "x"}, minAvailable=3),
+    ]
+    about: Json = {"involvedObject": {"kind": "Pod", "namespace": "shop", "name": "picky"}, "reason": "TriggeredScaleUp", "kind": "Event"}
+    times: list[Json] = [
+        {"series": {"count": 2, "lastObservedTime": "2026-11-23T11:59:00.000000Z"}},
+        *({name: f"2026-11-23T11:5{i}:00Z"} for i, name in enumerate(("lastTimestamp", "eventTime", "firstTimestamp"))),
+    ]
+    events = [about | told | {"metadata": {"name": f"e{i}", "namespace": "shop"}} for i, told in enumerate(times)]
+    taint = {"key": "k", "value": "v", "effect": "NoSchedule"}
+    node = node_json("n1", taints=[taint], unschedulable=True, annotations={"fleet.descheduler.io/do-not-disrupt": "true"})
+    space = namespace_json("shop", labels={"team": "a"}, annotations={"fleet.descheduler.io/do-not-disrupt": "true"})
+    return [node, space, *pods, *classes, *claims, *workloads, *budgets, *events]
+
+
+def claim_json(name: str, spec: Json, phase: str = "Pending", **meta: Any) -> Json:
+    inside = {"name": name, "namespace": "shop", "uid": f"uid-{name}", **meta}
+    return {"kind": "PersistentVolumeClaim", "metadata": inside, "spec": spec, "status": {"phase": phase}}
+
+
+OPAQUE: tuple[Json, ...] = (
+    {"resourceClaims": [{"name": "gpu"}]},
+    {"schedulingGroup": {"podGroupName": "g"}},
+    {"workloadRef": {"name": "w"}},
+    {"hostNetwork": True, "containers": [{"name": "main", "ports": [{"containerPort": 80}]}]},
+    {"containers": [{"name": "main", "ports": [{"hostPort": 80, "containerPort": 80}]}]},
+    {"containers": [{"name": "main", "restartPolicyRules": [{"action": "Restart"}]}]},
+    {"volumes": [{"name": "v", "csi": {"driver": "d"}}]},
+    {"volumes": [{"name": "v", "iscsi": {"iqn": "x"}}]},
+    {"tolerations": [{"key": "k", "operator": "Gt", "value": "1"}]},
+    {"hostUsers": False, "hostNetwork": True},
+)
