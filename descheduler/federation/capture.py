@@ -45,6 +45,7 @@ def capture(fleet: LiveFleet, directory: Path, *, compress: bool = False) -> Cap
     Raises UsageError when the directory is in the way or cannot be written, or one cluster goes by two names;
     NothingReadable when no cluster can be read.
     """
+    directory = directory.resolve()  # "." and links are fine
     refuse_directory(directory)
     taken_at = fleet.clock.now().astimezone(UTC).replace(microsecond=0)
     try:
@@ -166,7 +167,7 @@ class _Gzip(gzip.GzipFile):
 
 
 def _fleet_file(taken_at: datetime, clusters: list[Cluster], unreadable: tuple[Unreadable, ...]) -> str:
-    """``fleet.yaml``; what could not be read stands in it as a comment."""
+    """``fleet.yaml``; what could not be read stands in it as a comment, without the reason: that may hold anything."""
     listed = [
         {"name": c.name, "uid": c.uid, "serverVersion": c.server_version, "movers": list(c.movers or ())}
         for c in sorted(clusters, key=lambda cluster: cluster.name)
@@ -178,5 +179,5 @@ def _fleet_file(taken_at: datetime, clusters: list[Cluster], unreadable: tuple[U
         "federation": {"kind": "Standalone"},
         "clusters": listed,
     }
-    comments = "".join(f"# {cluster.cluster} could not be read: {cluster.reason}\n" for cluster in unreadable)
+    comments = "".join(f"# {cluster.cluster} could not be read\n" for cluster in unreadable)
     return comments + yaml.safe_dump(body, sort_keys=False, width=140)

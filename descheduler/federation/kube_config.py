@@ -72,7 +72,7 @@ def default_access(service_account: Path) -> tuple[str, Access]:
 
 def _blank(kubeconfig: str) -> bool:
     """Whether every file named is missing or empty."""
-    paths = [Path(part).expanduser() for part in kubeconfig.split(ENV_KUBECONFIG_PATH_SEPARATOR) if part]
+    paths = [home_expanded(part) for part in kubeconfig.split(ENV_KUBECONFIG_PATH_SEPARATOR) if part]
     return not any(path.is_file() and path.stat().st_size for path in paths)
 
 
@@ -96,7 +96,7 @@ def client_for(access: Access) -> ApiClient:
     finally:
         logging.getLogger().removeHandler(heard)
     if heard.told and "BearerToken" not in configuration.api_key and not configuration.cert_file:
-        raise NoCredentials(" ".join(" ".join(heard.told).split())[:300])
+        raise NoCredentials(printable(" ".join(heard.told)))
     configuration.retries = False  # ours: the client's own would repeat DELETE and PUT
     configuration.connection_pool_maxsize = 4
     if _loopback(configuration.host) and configuration.proxy in getproxies().values():
@@ -128,7 +128,21 @@ def _loopback(server: str) -> bool:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    return printable(str(error)) or type(error).__name__
+
+
+def printable(text: str) -> str:
+    """One printable line of bearable length: these words come from elsewhere and end on a terminal."""
+    line = "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+    return line if len(line) <= 300 else f"{line[:297]}..."
+
+
+def home_expanded(path: str) -> Path:
+    """The path with ``~`` resolved. Raises UsageError for the home of somebody unknown."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{path}: {printable(str(error))}") from None
 
 
 class _Heard(logging.Handler):

@@ -86,18 +86,22 @@ class Sink(Protocol):
         ...
 
 
-def read_list(connection: Connection, listing: Listing, sink: Sink, wanted: Callable[[Any], bool] | None = None) -> int:
-    """Hand all objects of a kind that are ``wanted`` to the sink, and answer how many came. Raises Refused.
+Sieve = Callable[[], Callable[[Any], bool] | None]
+"""Asked anew whenever a list begins: which of its objects are wanted."""
+
+
+def read_list(connection: Connection, listing: Listing, sink: Sink, sieve: Sieve = lambda: None) -> int:
+    """Hand all objects of a kind that the sieve lets pass to the sink, and answer how many came. Raises Refused.
 
     A list that expires on the way (410) is begun again once; its "inconsistent" continuation is never used.
     """
     try:
-        count = _read(connection, listing, sink, wanted)
+        count = _read(connection, listing, sink, sieve())
     except Refused as refusal:
         if refusal.code != 410:
             raise
         sink.forget(listing.kind)
-        count = _read(connection, listing, sink, wanted)
+        count = _read(connection, listing, sink, sieve())
     sink.saw(listing.kind)
     return count
 

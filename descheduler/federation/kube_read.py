@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from descheduler.federation.kube import Connection, Refused
@@ -23,7 +25,7 @@ def read_cluster(connection: Connection, sink: Sink, uid: str = "") -> Discovere
         if listing in lacking:
             continue
         try:
-            counts[listing] = read_list(connection, listing, sink, nodes.sieve(listing))
+            counts[listing] = read_list(connection, listing, sink, partial(nodes.sieve, listing))
         except Refused as refusal:
             if listing.needed or refusal.code not in (403, 404):
                 raise Refused(f"list {listing.shown}: {refusal}", refusal.code) from refusal
@@ -34,7 +36,7 @@ def read_cluster(connection: Connection, sink: Sink, uid: str = "") -> Discovere
         sink.remark("pods", f"{nodes.strays} left out: their nodes came or went while the cluster was read")
     if lacking:
         sink.remark("rights", remark_on(lacking))
-    return discovered
+    return replace(discovered, lacking=tuple(lacking))
 
 
 def nothing_waits(connection: Connection, uid: str = "") -> bool:
@@ -66,9 +68,14 @@ class _Nodes:
         return len(self._strays)
 
     def sieve(self, listing: Listing) -> Callable[[Any], bool] | None:
+        """Which of a kind's objects to keep; it begins anew whenever a list does."""
         if listing is NODES:
+            self._names.clear()
             return self._note
-        return self._at_home if listing is PODS else None
+        if listing is PODS:
+            self._strays.clear()
+            return self._at_home
+        return None
 
     def _note(self, node: Any) -> bool:
         name = _field(node, "metadata").get("name")

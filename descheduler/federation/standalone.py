@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,7 +22,9 @@ from descheduler.federation.kube_config import (
     client_for,
     default_access,
     default_kubeconfig,
+    home_expanded,
 )
+from descheduler.federation.kube_discovery import identity
 from descheduler.federation.kube_read import nothing_waits, read_cluster
 from descheduler.federation.whole import absent_everywhere, refuse_twins
 
@@ -71,7 +73,7 @@ def _member(cluster: FleetCluster, folder: Path, service_account: Path) -> Membe
     if told is None or not (told.path or told.context):
         _, access = default_access(service_account)
     else:
-        access = Context(str(folder / Path(told.path).expanduser()) if told.path else default_kubeconfig(), told.context)
+        access = Context(str(folder / home_expanded(told.path)) if told.path else default_kubeconfig(), told.context)
     return Member(name=cluster.name, access=access, uid=cluster.uid, movers=cluster.movers)
 
 
@@ -114,10 +116,11 @@ class LiveFleet:
     def nothing_waits(self) -> bool:
         """Whether surely no pod of the fleet is without a node; cheap, for stopping early. A cluster that cannot say so may hold one."""
         try:
-            found, unreadable = self.each(lambda member, connection: nothing_waits(connection, member.uid))
+            found, unreadable = self.each(lambda member, connection: (identity(connection, member.uid), nothing_waits(connection)))
         except NothingReadable:
             return False
-        return not unreadable and all(found.values())
+        twins = len({uid for uid, _ in found.values()}) < len(found)  # a full read says so
+        return not unreadable and not twins and all(idle for _, idle in found.values())
 
     def renamed(self) -> list[Remark]:
         """Contexts that cannot be cluster names as they are."""
@@ -168,4 +171,6 @@ def _read(member: Member, connection: Connection) -> tuple[Cluster, tuple[Remark
     discovered = read_cluster(connection, builder, member.uid)
     builder.uid, builder.server_version = discovered.uid, discovered.server_version
     builder.movers = movers_of(member, discovered.movers)
-    return builder.build()
+    cluster, remarks = builder.build()
+    forbidden = {listing.kind for listing in discovered.lacking}  # unknown is not absent
+    return replace(cluster, absent=tuple(kind for kind in cluster.absent if kind not in forbidden)), remarks

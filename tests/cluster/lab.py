@@ -27,6 +27,7 @@ metadata: {name: lab}
 spec:
   trigger: {pendingFor: 0s}
   protections: {minPodAge: 0s}
+  solver: {effort: 0.25}
 """
 
 

@@ -157,7 +157,7 @@ def test_a_cluster_that_cannot_be_read_leaves_no_folder(story: Fleet, tmp_path: 
 
     assert [cluster.cluster for cluster in captured.unreadable] == ["west"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["east", "fleet.yaml"]
-    assert "# west could not be read: list pods: not allowed (403 Forbidden)\n" in (tmp_path / "out" / "fleet.yaml").read_text()
+    assert "# west could not be read\n" in (tmp_path / "out" / "fleet.yaml").read_text()
     assert [cluster.name for cluster in RecordedFleet(tmp_path / "out").snapshot().clusters] == ["east"]
 
 

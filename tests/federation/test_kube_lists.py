@@ -70,7 +70,7 @@ def test_only_events_that_announce_a_node_are_asked_for(api: LocalApi, connectio
 def test_only_what_is_wanted_is_handed_over(connection: Connection) -> None:
     kept = Kept()
 
-    read_list(connection, PODS, kept, lambda pod: pod["metadata"]["name"] > "pod-4")
+    read_list(connection, PODS, kept, lambda: lambda pod: pod["metadata"]["name"] > "pod-4")
 
     assert kept.of("Pod") == ["pod-5", "pod-6"]
 

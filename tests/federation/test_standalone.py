@@ -269,3 +269,18 @@ def test_clusters_are_read_side_by_side(file: Path, tmp_path: Path) -> None:
 
     assert sorted(found.values()) == [0, 1]
     assert unreadable == ()
+
+
+def test_an_idle_cluster_with_two_names_is_not_taken_as_idle(file: Path, east: LocalApi, tmp_path: Path) -> None:
+    """A job that stays green until a pod waits, and fails just then, helps nobody."""
+    kubeconfig(tmp_path / "k", {"east": east.url, "west": east.url})
+    east.objects["Pod"].clear()
+
+    assert not live(file, tmp_path).nothing_waits()
+
+
+def test_the_home_of_nobody_is_a_mistake_in_the_fleet_file(file: Path, tmp_path: Path) -> None:
+    fleet_file(tmp_path, {"name": "east", "kubeconfig": {"path": "~nobody-here/kc"}}, {"name": "west"})
+
+    with pytest.raises(UsageError, match=r"^~nobody-here/kc: "):
+        live(file, tmp_path)
