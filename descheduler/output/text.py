@@ -45,9 +45,11 @@ def _notes(page: Page, report: Report) -> None:
     for unreadable in report.unreadable:
         page.line(("unreadable: ", BAD), f"{unreadable.cluster}: {unreadable.reason} (neither source nor destination)")
     if report.opaque:
+        pods = sum(number for _, number in report.opaque)
+        verbs = "holds its room and is" if pods == 1 else "hold their room and are"
         page.line(
             ("not modelled: ", "yellow"),
-            f"{words.count(sum(number for _, number in report.opaque), 'pod')} hold their room and are never moved or placed: ",
+            f"{words.count(pods, 'pod')} {verbs} never moved or placed: ",
             "; ".join(f"{number} × {reason}" for reason, number in report.opaque),
         )
     subjects_of = words.grouped((remark.message, "/".join(filter(None, (remark.cluster, remark.subject)))) for remark in report.remarks)
