@@ -16,10 +16,7 @@ DIGITS = 6
 
 def fragmentation(problem: Problem, residents: Spots) -> dict[str, Fragmentation]:
     """Per cluster, for the given (class, node) counts."""
-    free = [dict(node.allocatable.items()) for node in problem.nodes]
-    for (c, node), count in residents.items():
-        for resource, amount in problem.classes[c].requests.items():
-            free[node][resource] = free[node].get(resource, 0) - amount * count
+    free = problem.free(residents)
     clusters = sorted({*problem.every_cluster, *problem.nodes_of})
     return {cluster: _of_cluster(problem, problem.nodes_of.get(cluster, ()), free) for cluster in clusters}
 

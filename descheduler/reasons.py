@@ -35,8 +35,7 @@ def _free(problem: Problem, cluster: str, residents: Spots) -> dict[int, dict[st
     free = {n: dict(problem.nodes[n].allocatable.items()) for n in problem.nodes_of.get(cluster, ())}
     for (c, node), count in residents.items():
         if node in free:
-            for resource, amount in problem.classes[c].requests.items():
-                free[node][resource] = free[node].get(resource, 0) - amount * count
+            problem.classes[c].requests.add_to(free[node], -count)
     return free
 
 
@@ -50,8 +49,7 @@ class Ever:
             for node, pods in c.at.items():
                 for pod in pods:
                     if problem.pods[pod].daemon or problem.pods[pod].static:
-                        for resource, amount in c.requests.items():
-                            kept[node][resource] = kept[node].get(resource, 0) + amount
+                        c.requests.add_to(kept[node])
         self._room = [node.allocatable - Resources(used) for node, used in zip(problem.nodes, kept, strict=True)]
 
     def obstacle(self, c: PodClass) -> str | None:

@@ -120,8 +120,7 @@ class Rivals:
 
     def add(self, amounts: Amounts, c: int, count: int) -> None:
         """Add the requests of some pods of a class."""
-        for resource, amount in self.problem.classes[c].requests.items():
-            amounts[resource] = amounts.get(resource, 0) + amount * count
+        self.problem.classes[c].requests.add_to(amounts, count)
 
     def of(self, cluster: str) -> list[PodClass]:
         return self._classes[cluster]

@@ -62,23 +62,11 @@ def _filters(problem: Problem, route: Route) -> Iterator[Violation]:
 
 def _unsteered(problem: Problem, route: Route, moment: Moment) -> Iterator[Violation]:
     """A successor that nobody steers may find no other node than the planned one while it is on its way."""
-    for s in route.shifts:
-        if s.wave != moment.wave or TECHNIQUES[s.mover].steers:
-            continue
-        free = _freest(problem, moment)
+    unsteered = [s for s in route.shifts if s.wave == moment.wave and not TECHNIQUES[s.mover].steers]
+    free = problem.free(moment.least()) if unsteered else []
+    for s in unsteered:
         asks = problem.classes[s.pod_class].requests
         for node in problem.classes[s.pod_class].reach:
-            if node != s.target and asks.fits(free.get(node) or problem.nodes[node].allocatable - problem.used[node]):
+            if node != s.target and asks.fits(free[node]):
                 fact = f"a pod of {_name(problem, s.pod_class)} evicted here could also go to {problem.nodes[node].ref.name}"
                 yield Violation("Movers", str(problem.nodes[s.source].ref), fact)
-
-
-def _freest(problem: Problem, moment: Moment) -> dict[int, dict[str, int]]:
-    """Free amounts on every node when this wave's leavers are gone and none of its arrivals is there."""
-    counts = Counter(dict(moment.residents))
-    counts.subtract(Counter(moment.leaving))
-    free = {n: dict(node.allocatable.items()) for n, node in enumerate(problem.nodes)}
-    for (c, node), count in counts.items():
-        for resource, amount in problem.classes[c].requests.items():
-            free[node][resource] = free[node].get(resource, 0) - amount * count
-    return free

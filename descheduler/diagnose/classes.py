@@ -197,8 +197,7 @@ class Sorted:
         for c in self.classes:
             if not c.movers:
                 for node, pods in c.at.items():
-                    for resource, amount in c.requests.items():
-                        fixed[node][resource] = fixed[node].get(resource, 0) + amount * len(pods)
+                    c.requests.add_to(fixed[node], len(pods))
         here: dict[str, list[int]] = {}
         for index, candidate in enumerate(self.nodes):
             here.setdefault(candidate.ref.cluster, []).append(index)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from descheduler.domain.durations import format_duration
 from descheduler.domain.objects import Node
 from descheduler.domain.problem import Limit, PodClass
 from descheduler.policy.amounts import Amount
-from descheduler.policy.durations import format_duration
 from descheduler.policy.overrides import Effective
 from descheduler.policy.policy import Policy
 

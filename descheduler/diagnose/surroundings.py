@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from descheduler.domain.marks import DELETION_COST, MINIMAL_COST
 from descheduler.domain.objects import Budget, Cluster, Node, Pod, Workload
 from descheduler.domain.selectors import Pairs
-from descheduler.rules.movers import DELETION_COST, MINIMAL_COST, deletion_cost
+from descheduler.rules.movers import deletion_cost
 from descheduler.rules.subject import Replicas, annotation
 
 

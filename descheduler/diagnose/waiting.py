@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from descheduler.domain.durations import format_duration
 from descheduler.domain.objects import Cluster, Pod
-from descheduler.policy.durations import format_duration
 from descheduler.policy.overrides import Effective
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 
 from descheduler.domain.objects import Budget, Node, Pod, PodSpec
+from descheduler.domain.placement import Spots
 from descheduler.domain.plan import Mover, PlanPod
 from descheduler.domain.resources import Resources
 from descheduler.domain.rows import Group, Row
@@ -85,6 +86,12 @@ class Terms:
     floor: float = 0.0
     """Weighted slots each move beyond those for waiting pods must bring."""
     reserve: str = "Contested"
+
+    @property
+    def headroom_earns_moves(self) -> bool:
+        """Headroom comes before Disruption: moves that no waiting pod needs are wanted."""
+        above = self.objectives[: self.objectives.index("Disruption")] if "Disruption" in self.objectives else self.objectives
+        return "Headroom" in above
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +174,12 @@ class Problem:
         totals: list[dict[str, int]] = [{} for _ in self.nodes]
         for pod_class in self.classes:
             for node, pods in pod_class.at.items():
-                total = totals[node]
-                for resource, amount in pod_class.requests.items():
-                    total[resource] = total.get(resource, 0) + amount * len(pods)
+                pod_class.requests.add_to(totals[node], len(pods))
         return tuple(Resources(total) for total in totals)
+
+    def free(self, counts: Spots) -> list[dict[str, int]]:
+        """Per node, what is left of its allocatable beside the given (class, node) counts; below 0 where it is overcommitted."""
+        free = [dict(node.allocatable.items()) for node in self.nodes]
+        for (c, node), count in counts.items():
+            self.classes[c].requests.add_to(free[node], -count)
+        return free

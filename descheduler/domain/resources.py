@@ -64,6 +64,11 @@ class Resources(Mapping[str, int]):
             rest[name] = rest.get(name, 0) - amount
         return Resources(rest)
 
+    def add_to(self, totals: dict[str, int], times: int = 1) -> None:
+        """Add ``times`` these amounts to running totals in place; negative times take them away."""
+        for name, amount in self._amounts.items():
+            totals[name] = totals.get(name, 0) + amount * times
+
     def fits(self, room: Mapping[str, int]) -> bool:
         """Whether every amount asked for is at most what ``room`` holds; what is not asked for is not looked at."""
         return all(amount <= room.get(name, 0) for name, amount in self._amounts.items())

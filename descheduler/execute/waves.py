@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from descheduler.clock import Clock
-from descheduler.domain.objects import Pod
+from descheduler.diagnose.waiting import not_ours
 from descheduler.domain.plan import Move, Mover, Placed, Plan, PlanPod
 from descheduler.domain.report import Outcome, StepResult
 from descheduler.domain.snapshot import Snapshot
@@ -173,11 +173,7 @@ def execute(plan: Plan, reader: Reader, actuator: Actuator, store: Store, clock:
 
 def waiting_for_room(snapshot: Snapshot) -> int:
     """Waiting pods, those left out that are ``NotOurs`` (DESIGN.md section 4)."""
-    return sum(pod.waiting and not _not_ours(pod) for pod in snapshot.pods())
-
-
-def _not_ours(pod: Pod) -> bool:
-    return bool(pod.gates or pod.waits_for_claim or pod.spec.opaque) or pod.spec.scheduler != "default-scheduler"
+    return sum(pod.waiting and not_ours(pod) is None for pod in snapshot.pods())
 
 
 def _tasks(plan: Plan) -> tuple[Task, ...]:

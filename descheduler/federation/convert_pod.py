@@ -8,13 +8,14 @@ from datetime import datetime
 from sys import intern as intern_text
 from typing import Any
 
+from descheduler.domain.marks import PIN
 from descheduler.domain.objects import Pod, PodRef, PodSpec
 from descheduler.domain.selectors import NodeSelectorTerm, Pairs, PodTerm, SpreadConstraint
 from descheduler.federation import convert_selectors as selectors
 from descheduler.federation.convert_volumes import ClaimUse, claims_used, volumes
 from descheduler.federation.fields import NOTHING, Attempts, mapping, moment, name, objects, sorted_pairs, text, whole
 from descheduler.federation.interning import Interner
-from descheduler.federation.metadata import MIRROR, PIN, Place, controlling_owner, known_annotations
+from descheduler.federation.metadata import MIRROR, Place, controlling_owner, known_annotations
 from descheduler.federation.opaque import unmodelled
 from descheduler.federation.requests import effective_requests, resize_infeasible
 

@@ -19,6 +19,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 
 from descheduler.clock import Clock
+from descheduler.federation.kube_config import printable
 from descheduler.ports import Body
 
 TRIES = 4
@@ -112,11 +113,11 @@ class Connection:
             timeouts = (self._timeouts.connect, self._timeouts.read)
             return self._client.call_api(*request, _request_timeout=timeouts).response
         except ApiException as error:  # the client's own dress for a TLS error
-            raise Refused(f"TLS: {_plain(str(error.reason).removeprefix('SSLError'))}") from error
+            raise Refused(f"TLS: {printable(str(error.reason).removeprefix('SSLError'))}") from error
         except broken.HTTPError as error:
             raise Refused(*_broken(error, self._timeouts), passing=not isinstance(error, broken.LocationParseError)) from error
         except (ConfigException, OSError) as error:
-            raise Refused(f"the credentials cannot be renewed: {_plain(str(error))}") from error
+            raise Refused(f"the credentials cannot be renewed: {printable(str(error))}") from error
         except ValueError as error:  # its message would hold the token
             raise Refused("the request cannot be formed: broken token or server address") from error
 
@@ -142,7 +143,7 @@ def _object(value: Any, kind: str) -> Body:
     if not isinstance(value, dict):
         raise Refused("the answer is not a JSON object: is a proxy in between?")
     if kind and value.get("kind") != kind:
-        raise Refused(f"the answer is a {_plain(str(value.get('kind')))[:60]}, not a {kind}: is a proxy in between?")
+        raise Refused(f"the answer is a {printable(str(value.get('kind')))[:60]}, not a {kind}: is a proxy in between?")
     return value
 
 
@@ -151,7 +152,7 @@ def _json(raw: bytes, content_type: str) -> Any:
         return json.loads(raw)
     except (ValueError, RecursionError) as error:
         if content_type and "json" not in content_type:
-            told = f"the answer is {_plain(content_type)[:60]}, not JSON: is a proxy or a login page in between?"
+            told = f"the answer is {printable(content_type)[:60]}, not JSON: is a proxy or a login page in between?"
             raise Refused(told) from error
         raise Refused("the answer is not whole JSON", passing=True) from error
 
@@ -165,7 +166,7 @@ def _status(code: int, raw: bytes, headers: Mapping[str, str]) -> Refused:
     said = told.get("message") if isinstance(told, dict) and told.get("kind") == "Status" else None
     message = _MEANING.get(code) or (f"answers with a redirect ({code})" if 300 <= code < 400 else f"answers with {code}")
     if isinstance(said, str) and said:
-        message += f": {_plain(said)}"
+        message += f": {printable(said)}"
     after = headers.get("Retry-After", "")
     seconds = float(after) if after.isascii() and after.isdigit() and len(after) < 6 else None
     return Refused(message, code, passing=code in _PASSING, retry_after_seconds=seconds)
@@ -179,22 +180,15 @@ def _broken(error: broken.HTTPError, timeouts: Timeouts) -> tuple[str]:
         case broken.ReadTimeoutError():
             return (f"no answer within {timeouts.read:g} s",)
         case broken.NameResolutionError():
-            return (f"the server's name cannot be resolved: {_plain(str(error))}",)
+            return (f"the server's name cannot be resolved: {printable(str(error))}",)
         case broken.NewConnectionError():
-            return (f"cannot connect: {_plain(str(error.__cause__ or error))}",)
+            return (f"cannot connect: {printable(str(error.__cause__ or error))}",)
         case broken.ProxyError():
-            return (f"the proxy does not let us through: {_plain(str(error))}",)
+            return (f"the proxy does not let us through: {printable(str(error))}",)
         case broken.SSLError():
-            return (f"TLS: {_plain(str(error))}",)
+            return (f"TLS: {printable(str(error))}",)
         case broken.DecodeError():
             return ("the answer is not whole gzip",)
         case broken.ProtocolError():
-            return (f"the connection was lost: {_plain(str(error))}",)
-    return (f"the call failed: {_plain(str(error))}",)
-
-
-def _plain(text: str) -> str:
-    """One printable line of bearable length: these words come from elsewhere and end on a terminal."""
-    line = " ".join(text.split())
-    line = "".join(letter if letter.isprintable() else "?" for letter in line)
-    return line if len(line) <= 300 else f"{line[:297]}..."
+            return (f"the connection was lost: {printable(str(error))}",)
+    return (f"the call failed: {printable(str(error))}",)

@@ -11,7 +11,6 @@ from descheduler.domain.objects import OwnerRef
 from descheduler.domain.selectors import Pairs
 from descheduler.federation.fields import Odd, flag, mapping, moment, name, objects, text
 
-PIN = "fleet.descheduler.io/pin"
 """Names the node we once moved the pod to; its nodeSelector carries the matching requirement for life."""
 MIRROR = "kubernetes.io/config.mirror"
 

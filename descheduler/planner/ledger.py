@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from descheduler.domain.placement import Shift, Spots
+from descheduler.domain.placement import Spots
 from descheduler.domain.plan import Mover
 from descheduler.domain.problem import Problem
 from descheduler.domain.rows import AtMost, Exclude, Spread
@@ -83,9 +83,8 @@ class Ledger:
         self.used = [dict(used.items()) for used in problem.used]
         self.leaving_use: list[dict[str, int]] = [{} for _ in problem.nodes]
         self.spent: dict[int, int] = defaultdict(int)
-        self.held: list[Shift] = []
         self._books: list[_Book] = []
-        self._entries: dict[int, list[tuple[_Book, int]]] = defaultdict(list)
+        self._entries: dict[int, list[_Book]] = defaultdict(list)
         self._touched: set[int] = set()
         for row in problem.rows:
             if isinstance(row, AtMost | Exclude | Spread):
@@ -110,7 +109,7 @@ class Ledger:
         self._books.append(book)
         everyone = sorted(set().union(*sides, row.carriers if isinstance(row, Spread) else ()))
         for c in everyone:
-            self._entries[c].append((book, len(self._books) - 1))
+            self._entries[c].append(book)
 
     def shift(self, c: int, source: int, target: int, mover: Mover, remaining: Spots) -> bool:
         """Move a pod within this wave, if that is lawful in any order."""
@@ -130,7 +129,7 @@ class Ledger:
         return False
 
     def bind(self, c: int, node: int) -> bool:
-        """Give a waiting pod its node in this wave, if that is lawful."""
+        """Give a waiting pod, or one that left in an earlier wave to be held, its node in this wave, if that is lawful."""
         if not self._fits(c, node):
             return False
         self._arrive(c, node, None)
@@ -149,10 +148,6 @@ class Ledger:
             return True
         self._leave(c, source, -1)
         return False
-
-    def arrive_held(self, c: int, node: int) -> bool:
-        """A held pod arrives; its budgets are free again after this wave."""
-        return self.bind(c, node)
 
     def close(self, freed: list[int]) -> None:
         """End the wave: leavers are gone; ``freed`` are classes of moves that no longer hold their budgets."""
@@ -186,30 +181,29 @@ class Ledger:
             freed: dict[str, int] = dict(self.leaving_use[node])
             for (leaver, place), count in remaining.items():
                 if place == node:
-                    for resource, amount in self.problem.classes[leaver].requests.items():
-                        freed[resource] = freed.get(resource, 0) + amount * count
+                    self.problem.classes[leaver].requests.add_to(freed, count)
             room, used = self.problem.nodes[node].allocatable, self.used[node]
             if all(used.get(r, 0) - freed.get(r, 0) + amount <= room[r] for r, amount in pod_class.requests.items()):
                 return False
         return True
 
     def _arrive(self, c: int, node: int, old: int | None) -> None:
-        self._add(self.used[node], c, 1)
+        self.problem.classes[c].requests.add_to(self.used[node])
         comer = _Coming(c, node, old)
-        for book, _ in self._entries.get(c, ()):
+        for book in self._entries.get(c, ()):
             book.coming.append(comer)
             self._tally(book, c, node, 1, 1)
 
     def _unarrive(self, c: int, node: int) -> None:
-        self._add(self.used[node], c, -1)
-        for book, _ in self._entries.get(c, ()):
+        self.problem.classes[c].requests.add_to(self.used[node], -1)
+        for book in self._entries.get(c, ()):
             book.coming.pop()
             self._tally(book, c, node, -1, -1)
 
     def _leave(self, c: int, node: int, sign: int = 1) -> None:
         self._touched.add(node)
-        self._add(self.leaving_use[node], c, sign)
-        for book, _ in self._entries.get(c, ()):
+        self.problem.classes[c].requests.add_to(self.leaving_use[node], sign)
+        for book in self._entries.get(c, ()):
             self._tally(book, c, node, 0, -sign, -sign)
 
     def _tally(self, book: _Book, c: int, node: int, during: int, after: int, least: int = 0) -> None:
@@ -223,12 +217,8 @@ class Ledger:
                 book.least[side][domain] += least
 
     def _lawful(self, c: int) -> bool:
-        return all(book.lawful() for book, _ in self._entries.get(c, ()))
+        return all(book.lawful() for book in self._entries.get(c, ()))
 
     def _spend(self, c: int, sign: int) -> None:
         for budget in self.problem.classes[c].budgets:
             self.spent[budget] += sign
-
-    def _add(self, amounts: dict[str, int], c: int, sign: int) -> None:
-        for resource, amount in self.problem.classes[c].requests.items():
-            amounts[resource] = amounts.get(resource, 0) + sign * amount

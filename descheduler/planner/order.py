@@ -117,8 +117,7 @@ class _Planner:
         used = dict(self.ledger.used[node])
         for (c, n), count in (*self.coming.items(), *self.waiting.items()):
             if n == node:
-                for resource, amount in self.problem.classes[c].requests.items():
-                    used[resource] = used.get(resource, 0) + amount * count
+                self.problem.classes[c].requests.add_to(used, count)
         room = self.problem.nodes[node].allocatable
         return all(amount <= room[resource] for resource, amount in used.items())
 
@@ -127,7 +126,7 @@ class _Planner:
         for entry in list(self.held):
             c, source, left, mover = entry
             for target in sorted(n for d, n in self.coming if d == c):
-                if self.ledger.arrive_held(c, target):
+                if self.ledger.bind(c, target):
                     self.shifts.append(Shift(wave=left, arrival_wave=wave, pod_class=c, source=source, target=target, mover=mover))
                     _take(self.coming, (c, target))
                     self.held.remove(entry)

@@ -40,7 +40,7 @@ def _held(ledger: Ledger, s: Shift, index: int, wave: int, gone: set[int], shift
     """The two halves of a cycle break; classes whose budgets are free again."""
     if s.wave == wave and ledger.depart(s.pod_class, s.source):
         gone.add(index)
-    elif s.arrival_wave == wave and index in gone and ledger.arrive_held(s.pod_class, s.target):
+    elif s.arrival_wave == wave and index in gone and ledger.bind(s.pod_class, s.target):
         gone.discard(index)
         shifts.append(s)
         return [s.pod_class]

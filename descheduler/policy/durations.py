@@ -9,9 +9,9 @@ from typing import Annotated
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
+from descheduler.domain.durations import MICROSECONDS, format_duration
 from descheduler.policy.wording import mistake, shown
 
-MICROSECONDS = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"
 LONGEST = timedelta(days=3650)
 
@@ -30,18 +30,6 @@ def parse_duration(text: str) -> timedelta:
     if total > LONGEST // timedelta(microseconds=1):
         raise ValueError(f"{text!r} is longer than ten years")
     return timedelta(microseconds=int(total))
-
-
-def format_duration(duration: timedelta) -> str:
-    """The same duration in canonical spelling: ``24h``, ``1h30m``, ``0s``."""
-    rest = duration // timedelta(microseconds=1)
-    text = ""
-    for unit in ("h", "m", "s"):
-        amount, rest = divmod(rest, MICROSECONDS[unit])
-        text += f"{amount}{unit}" if amount else ""
-    if rest:
-        text += f"{rest / 1000:g}ms"
-    return text or "0s"
 
 
 def _duration(value: object) -> timedelta:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pydantic import field_validator
 
+from descheduler.domain.durations import format_duration
 from descheduler.policy.amounts import Amount, AmountField, Count, Number, PositiveCount
-from descheduler.policy.durations import PositiveDuration, format_duration
+from descheduler.policy.durations import PositiveDuration
 from descheduler.policy.section import Section
 from descheduler.policy.wording import Location, mistakes
 

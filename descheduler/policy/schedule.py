@@ -7,8 +7,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from descheduler.domain.durations import format_duration
 from descheduler.policy.amounts import PositiveCount, Priority, ZeroToOne
-from descheduler.policy.durations import Duration, PositiveDuration, format_duration
+from descheduler.policy.durations import Duration, PositiveDuration
 from descheduler.policy.names import ClockTime, Instant, TimeZone, distinct
 from descheduler.policy.section import Section
 from descheduler.policy.wording import mistake, mistakes

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from descheduler.domain.durations import format_duration
 from descheduler.policy.amounts import Amount, plain_amount
-from descheduler.policy.durations import format_duration
 from descheduler.policy.policy import Policy
 
 

@@ -180,7 +180,7 @@ class _Rounds:
     def _trimmed(self, route: Route) -> Route:
         """Without moves that no waiting pod needs, unless the policy makes moves for Headroom too and they still earn what they cost."""
         problem = self.problem
-        if "Headroom" not in problem.terms.objectives[:2]:
+        if not problem.terms.headroom_earns_moves:
             return trim(problem, route)
         kept = route
         for shift in reversed(route.shifts):
@@ -262,7 +262,7 @@ def _without(route: Route, dropped: tuple[Shift, ...]) -> Route:
 
 def search(problem: Problem, budgeted: Budgeted) -> Found:
     """The best plan that can be carried out, never worse than doing nothing."""
-    wanted = bool(problem.placeable) or "Headroom" in problem.terms.objectives[:2]
+    wanted = bool(problem.placeable) or problem.terms.headroom_earns_moves
     if not wanted:
         return Found(route=Route())
     return _Rounds(problem, budgeted).run()

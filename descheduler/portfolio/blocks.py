@@ -32,7 +32,7 @@ def size(problem: Problem, clusters: frozenset[str]) -> int:
 
 def concerned(problem: Problem) -> tuple[str, ...]:
     """Clusters in which a move can be worth anything."""
-    if "Headroom" in problem.terms.objectives[:2]:
+    if problem.terms.headroom_earns_moves:
         return problem.clusters
     return tuple(sorted({c.cluster for c in problem.placeable}))
 
@@ -148,6 +148,6 @@ def _lawful(problem: Problem, placement: Placement) -> bool:
             count = sum(k for (c, n), k in placement.departures.items() if c in members and (row.nodes is None or n in row.nodes))
             if count > row.limit:
                 return False
-        if isinstance(row, MovesPerPlacedPod) and "Headroom" not in problem.terms.objectives[:2] and moves > row.ratio * placed:
+        if isinstance(row, MovesPerPlacedPod) and not problem.terms.headroom_earns_moves and moves > row.ratio * placed:
             return False
     return True

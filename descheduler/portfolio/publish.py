@@ -183,7 +183,7 @@ def _bound(level: LevelResult | None, absent: float | None) -> float | None:
 
 def _headroom_bound(problem: Problem, found: Found, bounds: Mapping[tuple[str, int | str], LevelResult]) -> float | None:
     """The proof speaks of plans that are as good on every level above; a realised plan that differs there has none."""
-    if "Headroom" not in problem.terms.objectives[:2]:
+    if not problem.terms.headroom_earns_moves:
         classes, waited = problem.classes, 0
         for c, count in Counter(b.pod_class for b in found.route.binds).items():
             waited += sum(problem.precedence[pod] for pod in classes[c].pods[:count])
@@ -199,7 +199,7 @@ def _headroom_bound(problem: Problem, found: Found, bounds: Mapping[tuple[str, i
 
 def _needed(problem: Problem, found: Found) -> int:
     """Moves made for waiting pods; all of them unless Headroom is worth moves by itself."""
-    if "Headroom" not in problem.terms.objectives[:2]:
+    if not problem.terms.headroom_earns_moves:
         return len(found.route.shifts)
     needed = next((level.value for level in found.levels if level.key == "needed"), None)
     if needed is not None:

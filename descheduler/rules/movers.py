@@ -9,14 +9,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from descheduler.domain.marks import DELETION_COST, MINIMAL_COST
 from descheduler.domain.objects import Workload
 from descheduler.domain.plan import Mover
 from descheduler.rules.subject import Subject, annotation
 
-DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
-
-
-MINIMAL_COST = -(2**31)
 _COST = re.compile(r"-[0-9]{1,20}|0|[1-9][0-9]{0,20}", re.ASCII)
 
 

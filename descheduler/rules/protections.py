@@ -6,8 +6,8 @@ To add one: the function and its line in ``PROTECTIONS``, in the order an operat
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 
+from descheduler.domain.durations import format_duration
 from descheduler.domain.selectors import Pairs
 from descheduler.rules.subject import Subject, annotation
 
@@ -103,14 +103,7 @@ def min_pod_age(subject: Subject) -> str | None:
     if subject.pod.created is None:
         return "its age is unknown"
     young = subject.now - subject.pod.created < subject.settings.min_pod_age
-    return f"is younger than protections.minPodAge ({_spoken(subject.settings.min_pod_age)})" if young else None
-
-
-def _spoken(age: timedelta) -> str:
-    """``5m``, ``1h30m``: as a policy writes it."""
-    seconds = int(age.total_seconds())
-    parts = ((seconds // 3600, "h"), (seconds // 60 % 60, "m"), (seconds % 60, "s"))
-    return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
+    return f"is younger than protections.minPodAge ({format_duration(subject.settings.min_pod_age)})" if young else None
 
 
 def local_storage(subject: Subject) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -67,5 +66,3 @@ def annotation(pairs: Pairs, key: str) -> str | None:
     """The value of an annotation, ``None`` when absent."""
     return next((value for name, value in pairs if name == key), None)
 
-
-Annotated = Mapping[str, str]

@@ -145,9 +145,8 @@ def solve(problem: Problem, search: Search) -> Solution:
 def _climbed(problem: Problem, search: Search, ladder: _Ladder) -> _Ladder:
     """All levels of the policy's objectives, in order."""
     objectives = problem.terms.objectives
-    before_disruption = objectives[: objectives.index("Disruption")] if "Disruption" in objectives else objectives
     for name in objectives:
-        if name == "Headroom" and name in before_disruption:
+        if name == "Headroom" and problem.terms.headroom_earns_moves:
             ladder = _headroom_second(problem, search, ladder)
         elif name == "Headroom" and not search.quick:
             _climb_all(ladder, headroom(ladder.model, None))

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from descheduler.domain.durations import format_duration
 from descheduler.domain.resources import Resources
 from descheduler.domain.selectors import Toleration
 from descheduler.policy import Policy, policy_from_text
 from descheduler.policy.amounts import Amount
-from descheduler.policy.durations import format_duration, parse_duration
+from descheduler.policy.durations import parse_duration
 
 
 def a_policy(**spec: Any) -> Policy:

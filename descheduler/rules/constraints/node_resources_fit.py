@@ -34,9 +34,7 @@ def violations(problem: Problem, moment: Moment) -> Iterator[Violation]:
     used: dict[int, dict[str, int]] = {node: {} for node in arriving}
     for (pod_class, where), count in moment.during().items():
         if where in used:
-            total = used[where]
-            for resource, amount in problem.classes[pod_class].requests.items():
-                total[resource] = total.get(resource, 0) + amount * count
+            problem.classes[pod_class].requests.add_to(used[where], count)
     for index in sorted(arriving):
         node = problem.nodes[index]
         for resource in sorted(arriving[index]):
