@@ -21,11 +21,23 @@ from descheduler.domain.objects import (
     Pod,
     PodRef,
     PodSpec,
+    Quota,
     Volume,
     Workload,
 )
 from descheduler.domain.resources import Resources
-from descheduler.domain.selectors import LabelSelector, NodeSelectorTerm, PodTerm, Requirement, SpreadConstraint, Taint, Toleration, pairs
+from descheduler.domain.selectors import (
+    HostPort,
+    LabelSelector,
+    NodeDemand,
+    NodeSelectorTerm,
+    PodTerm,
+    Requirement,
+    SpreadConstraint,
+    Taint,
+    Toleration,
+    pairs,
+)
 from descheduler.domain.snapshot import Snapshot
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -39,7 +51,7 @@ HASH = "5d8"
 
 KINDS = {"StatefulSet": "apps/v1", "DaemonSet": "apps/v1", "ReplicaSet": "apps/v1", "Deployment": "apps/v1", "Job": "batch/v1"}
 
-Thing = Node | Pod | Workload | Budget | Namespace
+Thing = Node | Pod | Workload | Budget | Quota | Namespace
 
 
 def a_uid(cluster: str, namespace: str, kind: str, name: str) -> str:
@@ -63,8 +75,12 @@ def a_pod(
     priority: int = 0,
     node_selector: Mapping[str, str] | None = None,
     node_affinity: tuple[NodeSelectorTerm, ...] | None = None,
+    node_demands: Iterable[NodeDemand] = (),
     tolerations: Iterable[Toleration] = (),
+    host_ports: Iterable[HostPort] = (),
+    affinity: Iterable[PodTerm] = (),
     anti_affinity: Iterable[PodTerm] = (),
+    exclusive_claims: Iterable[str] = (),
     spread: Iterable[SpreadConstraint] = (),
     scheduler: str = "default-scheduler",
     opaque: str | None = None,
@@ -95,8 +111,12 @@ def a_pod(
             requests=Resources({"cpu": cpu, "memory": memory, **(extended or {})}),
             node_selector=pairs(node_selector or {}),
             node_affinity=node_affinity,
+            node_demands=tuple(node_demands),
             tolerations=tuple(tolerations),
+            host_ports=tuple(host_ports),
+            affinity=tuple(affinity),
             anti_affinity=tuple(anti_affinity),
+            exclusive_claims=tuple(exclusive_claims),
             spread=tuple(spread),
             scheduler=scheduler,
             opaque=opaque,
@@ -280,7 +300,18 @@ def a_cluster(name: str = "east", *things: Thing, movers: tuple[str, ...] | None
         workloads=tuple(sorted(workloads, key=lambda w: (w.kind, w.namespace, w.name))),
         budgets=tuple(sorted((t for t in here if isinstance(t, Budget)), key=lambda b: (b.namespace, b.name))),
         namespaces=tuple(namespaces[key] for key in sorted(namespaces)),
+        quotas=tuple(sorted((t for t in here if isinstance(t, Quota)), key=lambda q: (q.namespace, q.name))),
     )
+
+
+def a_quota(name: str = "quota", *, namespace: str = "default", scopes: Iterable[str] = (), **left: int) -> Quota:
+    """What a ResourceQuota has left; ``requests_cpu=2`` stands for ``requests.cpu``."""
+    return Quota(namespace=namespace, name=name, left=pairs_of(left), scopes=tuple(scopes))
+
+
+def pairs_of(amounts: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    """Amounts by keyword as sorted pairs, ``_`` read as a dot."""
+    return tuple(sorted((name.replace("_", "."), amount) for name, amount in amounts.items()))
 
 
 def a_snapshot(*things: Thing | Cluster, at: datetime = NOW) -> Snapshot:

@@ -6,7 +6,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from descheduler.domain.resources import Resources
-from descheduler.domain.selectors import LabelSelector, NodeSelectorTerm, Pairs, PodTerm, SpreadConstraint, Taint, Toleration
+from descheduler.domain.selectors import (
+    HostPort,
+    LabelSelector,
+    NodeDemand,
+    NodeSelectorTerm,
+    Pairs,
+    PodTerm,
+    Requirement,
+    SpreadConstraint,
+    Taint,
+    Toleration,
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,14 +48,31 @@ class PodSpec:
     """What the scheduler looks at, without the pod's name: replicas of one workload share one interned value."""
 
     requests: Resources = Resources()
-    """Effective requests (kubernetes.md 3.2), without ``pods``: that one is counted as 1 by the rule."""
+    """Effective requests (kubernetes.md 3.2), without ``pods``: that one is counted as 1 by the rule.
+
+    CSI volumes are counted among them, one each, as ``VOLUMES + driver``.
+    """
+    limits: Resources = Resources()
+    """Effective limits of cpu, memory and ephemeral-storage: only a ResourceQuota looks at them."""
     node_selector: Pairs = ()
     node_affinity: tuple[NodeSelectorTerm, ...] | None = None
     """Required node affinity, ORed; ``None`` is absent, ``()`` matches nothing."""
     tolerations: tuple[Toleration, ...] = ()
+    node_demands: tuple[NodeDemand, ...] = ()
+    """ANDed with selector and affinity."""
+    host_ports: tuple[HostPort, ...] = ()
+    affinity: tuple[PodTerm, ...] = ()
+    """Required pod affinity: one and the same pod must match all terms."""
     anti_affinity: tuple[PodTerm, ...] = ()
+    exclusive_claims: tuple[str, ...] = ()
+    """ReadWriteOncePod claims it mounts, ``namespace/name``: no second pod of the cluster may have one of them."""
     spread: tuple[SpreadConstraint, ...] = ()
     scheduler: str = "default-scheduler"
+    priority_class: str = ""
+    best_effort: bool = False
+    """QoS class BestEffort: a ResourceQuota's scope may ask."""
+    terminating_scope: bool = False
+    """``activeDeadlineSeconds`` is set: the quota scope Terminating (nothing to do with deletion)."""
     opaque: str | None = None
     """Why the pod is not modelled exactly (it names the field); ``None`` when it is."""
     size_known: bool = True
@@ -68,6 +96,9 @@ class Volume:
     name: str
     kind: str
     claim: str = ""
+    """The PersistentVolumeClaim's name; for an ephemeral volume the one that was made for the pod."""
+    shared: bool = False
+    """Its claim may be mounted on several nodes at once (ReadWriteMany or ReadOnlyMany alone); False when unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +200,23 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """A ResourceQuota: what a second copy of a pod must still fit into (kubernetes.md 1.4)."""
+
+    namespace: str
+    name: str
+    left: tuple[tuple[str, int], ...] = ()
+    """Quota resource (``pods``, ``count/pods``, ``cpu``, ``requests.cpu``, ``limits.memory``, …) to hard minus used, in base units, sorted;
+    negative when over-used. Only those that pods count towards."""
+    scopes: tuple[str, ...] = ()
+    """BestEffort, NotBestEffort, Terminating, NotTerminating, CrossNamespacePodAffinity; ANDed."""
+    priority_classes: tuple[Requirement, ...] = ()
+    """``scopeSelector`` expressions over PriorityClass, with the key ``PriorityClass``; ANDed."""
+    unknown: str | None = None
+    """The field that cannot be judged: such a quota lets no second copy in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Namespace:
     """A namespace's labels and known annotations."""
 
@@ -202,6 +250,9 @@ class Cluster:
     workloads: tuple[Workload, ...] = ()
     budgets: tuple[Budget, ...] = ()
     namespaces: tuple[Namespace, ...] = ()
+    quotas: tuple[Quota, ...] = ()
+    schedulers: tuple[str, ...] = ("default-scheduler",)
+    """Profiles that follow the default plugins; from the Fleet file, it cannot be read."""
     scale_ups: tuple[ScaleUp, ...] = ()
     absent: tuple[str, ...] = field(default=())
     """Kinds of which the source held no object and no empty list."""

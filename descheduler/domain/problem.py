@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from descheduler.domain.objects import Budget, Node, Pod, PodSpec
+from descheduler.domain.objects import Budget, Node, Pod, PodSpec, Quota
 from descheduler.domain.placement import Spots
 from descheduler.domain.plan import Mover, PlanPod
 from descheduler.domain.resources import Resources
@@ -44,6 +44,8 @@ class PodClass:
     """Node index to the pods there, in the snapshot; empty for waiting pods."""
     reach: tuple[int, ...]
     """Nodes its pods may be sent to as far as filters tell; empty for pods that are neither placeable nor movable."""
+    nominated: int | None = None
+    """Waiting: the node kube-scheduler has nominated it to; its room there counts against equal and lower priorities."""
 
     def there(self, node: int) -> int:
         """How many of its pods the snapshot shows on the node."""
@@ -108,6 +110,8 @@ class Problem:
     budgets: tuple[tuple[str, Budget], ...]
     """(cluster, budget)."""
     terms: Terms
+    quotas: tuple[tuple[str, Quota], ...] = ()
+    """(cluster, quota)."""
     rows: tuple[Row, ...] = ()
     class_of: tuple[int, ...] = ()
     """Pod index to class index."""

@@ -8,6 +8,10 @@ CPU = "cpu"
 MEMORY = "memory"
 PODS = "pods"
 EPHEMERAL_STORAGE = "ephemeral-storage"
+VOLUMES = "volumes:"
+"""Prefix of the pieces in which a node's CSI attach limit is counted, before the driver's name; no Kubernetes resource can be called so."""
+UNLIMITED = 2**40
+"""What a node without an attach limit gives of them."""
 
 
 class Resources(Mapping[str, int]):

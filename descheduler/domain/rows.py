@@ -20,6 +20,8 @@ class Capacity:
     node: int
     resource: str
     limit: int
+    comers: Group | None = None
+    """Only arrivals of these classes are held to this limit; ``None``: all are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,25 @@ class Exclude:
     carriers: Group
     others: Group
     domains: Domains
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """A carrier arrives only in a domain that holds, for certain, a pod of ``anchors`` other than itself.
+
+    Certain are those that are there before the wave and do not leave in it. With ``bootstrap`` the carriers match their own
+    terms: they may also arrive in any domain while no pod of ``company`` can be anywhere in the cluster.
+    """
+
+    rule: str
+    carriers: Group
+    anchors: Group
+    """Classes that match all terms of the carriers and stay for certain: terminating ones are not among them."""
+    company: Group
+    """Every class that matches, terminating ones included."""
+    domains: Domains
+    """By one topology key; nodes without it are in none and take no carrier."""
+    bootstrap: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +92,21 @@ class MoveBudget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CopyQuota:
+    """In each wave, pods of ``group`` that come while their old selves still exist ask for at most ``limit`` in all.
+
+    Those are arrivals by a mover that keeps both, waiting pods placed by one included.
+    """
+
+    rule: str
+    name: str
+    group: Group
+    amounts: tuple[int, ...]
+    """What a second copy of each class of ``group`` counts, in its order; base units, never 0."""
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MovesPerPlacedPod:
     """At most ``ratio`` moves for each waiting pod that is placed."""
 
@@ -87,4 +123,4 @@ class NodeValue:
     weight: float
 
 
-Row = Capacity | AtMost | Exclude | Spread | MoveBudget | MovesPerPlacedPod
+Row = Capacity | AtMost | Exclude | Needs | Spread | MoveBudget | CopyQuota | MovesPerPlacedPod

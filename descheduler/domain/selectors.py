@@ -133,3 +133,35 @@ class SpreadConstraint:
     """``nodeAffinityPolicy``: Honor unless it says Ignore."""
     honor_taints: bool = False
     """``nodeTaintsPolicy``: Ignore unless it says Honor."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class HostPort:
+    """A port of the node that a container takes for itself (kubernetes.md 3.6)."""
+
+    protocol: str = "TCP"
+    ip: str = ""
+    """Empty: every address of the node; ``0.0.0.0`` is read as that."""
+    port: int = 0
+
+    def conflicts(self, other: HostPort) -> bool:
+        """Whether two pods of one node cannot have both (kube-scheduler's ``HostPortInfo.CheckConflict``)."""
+        return (self.protocol, self.port) == (other.protocol, other.port) and (not self.ip or not other.ip or self.ip == other.ip)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDemand:
+    """What must hold of a node's labels besides the pod's own selector: where its volumes can be had, what the scheduler adds.
+
+    Names the plugin that asks and its words, so that whoever explains can say them.
+    """
+
+    plugin: str
+    """VolumeBinding, VolumeZone or NodeAffinity."""
+    reason: str
+    """kube-scheduler's words when the node does not satisfy it."""
+    terms: tuple[NodeSelectorTerm, ...]
+    """ORed; an empty term matches no node, no term at all matches no node."""
+
+    def met(self, labels: Mapping[str, str], name: str) -> bool:
+        return any(term.matches(labels, name) for term in self.terms)
