@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from descheduler.domain.objects import Node, OwnerRef, Pod, Workload
+from descheduler.domain.selectors import PodTerm
 from descheduler.federation.convert_pod import PodDraft
-from descheduler.federation.convert_selectors import resolve
+from descheduler.federation.convert_selectors import ScopedTerm, resolve
 from descheduler.federation.convert_volumes import Claim, why_waiting
 from descheduler.federation.interning import Interner
 
@@ -31,14 +32,20 @@ def complete_pod(draft: PodDraft, seen: Surroundings, interner: Interner) -> Pod
     spec, opaque = draft.pod.spec, draft.pod.spec.opaque
     if draft.runtime_class and draft.runtime_class not in seen.runtime_classes:
         opaque = opaque or "spec.runtimeClassName: its RuntimeClass is missing"
-    terms = list(spec.anti_affinity)
-    for scoped in draft.scoped:
-        term, complete = resolve(scoped, seen.namespaces)
-        terms.append(term)
-        if not complete:
-            opaque = opaque or "spec.affinity.podAntiAffinity: namespaceSelector needs a Namespace that is missing"
-    spec = interner(replace(spec, anti_affinity=interner(tuple(terms)), opaque=opaque))
+    near, near_known = _resolved(draft.near, seen, unknown=False)
+    apart, apart_known = _resolved(draft.apart, seen, unknown=True)
+    for kind, known in (("podAffinity", near_known), ("podAntiAffinity", apart_known)):
+        if not known:
+            opaque = opaque or f"spec.affinity.{kind}: namespaceSelector needs a Namespace that is missing"
+    affinity, anti_affinity = interner(spec.affinity + near), interner(spec.anti_affinity + apart)
+    spec = interner(replace(spec, affinity=affinity, anti_affinity=anti_affinity, opaque=opaque))
     return replace(draft.pod, spec=spec, waits_for_claim=_waits_for_claim(draft, seen))
+
+
+def _resolved(scoped: tuple[ScopedTerm, ...], seen: Surroundings, *, unknown: bool) -> tuple[tuple[PodTerm, ...], bool]:
+    """The terms with their namespaces, and whether all labels they needed were known."""
+    found = [resolve(term, seen.namespaces, unknown=unknown) for term in scoped]
+    return tuple(term for term, _ in found), all(complete for _, complete in found)
 
 
 def _waits_for_claim(draft: PodDraft, seen: Surroundings) -> str | None:

@@ -10,8 +10,9 @@ from typing import Any
 
 from descheduler.domain.marks import PIN
 from descheduler.domain.objects import Pod, PodRef, PodSpec
-from descheduler.domain.selectors import NodeSelectorTerm, Pairs, PodTerm, SpreadConstraint
+from descheduler.domain.selectors import HostPort, NodeSelectorTerm, Pairs, SpreadConstraint
 from descheduler.federation import convert_selectors as selectors
+from descheduler.federation.convert_ports import host_ports
 from descheduler.federation.convert_volumes import ClaimUse, claims_used, volumes
 from descheduler.federation.fields import NOTHING, Attempts, mapping, moment, name, objects, sorted_pairs, text, whole
 from descheduler.federation.interning import Interner
@@ -21,6 +22,7 @@ from descheduler.federation.requests import effective_requests, resize_infeasibl
 
 HOSTNAME = "kubernetes.io/hostname"
 FINISHED = frozenset({"Succeeded", "Failed"})
+_AFFINITY = f"spec.affinity.podAffinity.{selectors.REQUIRED}"
 _ANTI_AFFINITY = f"spec.affinity.podAntiAffinity.{selectors.REQUIRED}"
 _NODE_AFFINITY = f"spec.affinity.nodeAffinity.{selectors.REQUIRED}"
 
@@ -30,14 +32,17 @@ class PodDraft:
     """A pod that still needs objects which may be read after it."""
 
     pod: Pod
-    scoped: tuple[selectors.ScopedTerm, ...] = ()
+    near: tuple[selectors.ScopedTerm, ...] = ()
+    """Of its required affinity."""
+    apart: tuple[selectors.ScopedTerm, ...] = ()
+    """Of its required anti-affinity."""
     runtime_class: str = ""
     claims: tuple[ClaimUse, ...] = ()
     """What a waiting pod may be waiting for; empty for bound pods."""
 
     @property
     def complete(self) -> bool:
-        return not self.scoped and not self.runtime_class and not self.claims
+        return not self.near and not self.apart and not self.runtime_class and not self.claims
 
 
 def finished(raw: Mapping[str, Any]) -> bool:
@@ -55,7 +60,7 @@ def read_pod(raw: Mapping[str, Any], place: Place, cluster: str, interner: Inter
     labels = interner(attempt(sorted_pairs, meta.get("labels"), "metadata.labels", (), closes=True))
     notes = interner(attempt(known_annotations, meta.get("annotations"), "metadata.annotations", ()))
     node = attempt(name, body.get("nodeName"), "spec.nodeName", "") or None
-    spec, scoped = _spec(raw, body, place.namespace, labels, dict(notes).get(PIN), attempt, interner)
+    spec, near, apart = _spec(raw, body, place.namespace, labels, dict(notes).get(PIN), attempt, interner)
     terminating = meta.get("deletionTimestamp") is not None
     waiting = node is None and not terminating
     conditions = attempt(_conditions, status.get("conditions"), "status.conditions", NOTHING)
@@ -85,7 +90,7 @@ def read_pod(raw: Mapping[str, Any], place: Place, cluster: str, interner: Inter
     )
     uses = attempt(lambda value, field: claims_used(value, field, place.name), body.get("volumes"), "spec.volumes", ()) if waiting else ()
     runtime_class = attempt(text, body.get("runtimeClassName"), "spec.runtimeClassName", "")
-    return PodDraft(_doubted(pod, attempt, interner), scoped, runtime_class, uses), tuple(dict.fromkeys(attempt.oddities))
+    return PodDraft(_doubted(pod, attempt, interner), near, apart, runtime_class, uses), tuple(dict.fromkeys(attempt.oddities))
 
 
 def _waits_since(scheduled: Mapping[str, Any], created: datetime | None, attempt: Attempts) -> tuple[datetime | None, str]:
@@ -110,7 +115,7 @@ def _conditions(value: object, field: str) -> dict[str, Mapping[str, Any]]:
 
 def _spec(
     raw: Mapping[str, Any], body: Mapping[str, Any], namespace: str, labels: Pairs, pin: str | None, attempt: Attempts, interner: Interner
-) -> tuple[PodSpec, tuple[selectors.ScopedTerm, ...]]:
+) -> tuple[PodSpec, tuple[selectors.ScopedTerm, ...], tuple[selectors.ScopedTerm, ...]]:
     bound = bool(body.get("nodeName"))
     if not isinstance(raw.get("spec"), dict) and not attempt.oddities:
         attempt.oddities.append("spec: missing")
@@ -120,14 +125,15 @@ def _spec(
     if pin is not None:
         selector = tuple(pair for pair in selector if pair != (HOSTNAME, pin))
     terms: tuple[NodeSelectorTerm, ...] | None = None
-    anti: tuple[PodTerm, ...] = ()
-    scoped: tuple[selectors.ScopedTerm, ...] = ()
+    near: selectors.Terms = ((), ())
+    apart: selectors.Terms = ((), ())
     if body.get("affinity") is not None:
-        terms, anti, scoped = _affinity(body["affinity"], namespace, labels, attempt)
+        terms, near, apart = _affinity(body["affinity"], namespace, labels, attempt)
     spread: tuple[SpreadConstraint, ...] = ()
     if body.get("topologySpreadConstraints"):
         field = "spec.topologySpreadConstraints"
         spread = attempt(lambda value, at: selectors.spread(value, at, dict(labels)), body[field[5:]], field, ())
+    ports: tuple[HostPort, ...] = attempt(lambda value, _: host_ports(value), body, "spec", (), closes=True)
     opaque = attempt(lambda value, _: unmodelled(value), body, "spec", None)
     if opaque is None and bound and attempt(lambda pod, _: resize_infeasible(pod), raw, "status", False):
         opaque = "status.conditions[].type PodResizePending"
@@ -136,27 +142,30 @@ def _spec(
         node_selector=interner(selector),
         node_affinity=interner(terms),
         tolerations=interner(attempt(selectors.tolerations, body.get("tolerations"), "spec.tolerations", ())),
-        anti_affinity=interner(anti),
+        host_ports=interner(ports),
+        affinity=interner(near[0]),
+        anti_affinity=interner(apart[0]),
         spread=interner(spread),
         scheduler=intern_text(attempt(name, body.get("schedulerName"), "spec.schedulerName", "") or "default-scheduler"),
         opaque=opaque,
     )
-    return interner(spec), scoped
+    return interner(spec), near[1], apart[1]
 
 
 def _affinity(
     value: object, namespace: str, labels: Pairs, attempt: Attempts
-) -> tuple[tuple[NodeSelectorTerm, ...] | None, tuple[PodTerm, ...], tuple[selectors.ScopedTerm, ...]]:
-    """Node affinity, and the anti-affinity that everyone else must respect: unreadable, it closes the pod's node."""
+) -> tuple[tuple[NodeSelectorTerm, ...] | None, selectors.Terms, selectors.Terms]:
+    """Node affinity, pod affinity, and the anti-affinity that everyone else must respect: unreadable, it closes the pod's node."""
+
+    def terms_of(value: object, field: str) -> selectors.Terms:
+        return selectors.pod_terms(value, field, namespace, dict(labels))
+
+    none: selectors.Terms = ((), ())
     affinity = attempt(mapping, value, "spec.affinity", NOTHING, closes=True)
     nodes = attempt(mapping, affinity.get("nodeAffinity"), "spec.affinity.nodeAffinity", NOTHING)
-    terms = attempt(selectors.node_affinity, nodes.get(selectors.REQUIRED), _NODE_AFFINITY, None)
+    to_nodes = attempt(selectors.node_affinity, nodes.get(selectors.REQUIRED), _NODE_AFFINITY, None)
+    near = attempt(mapping, affinity.get("podAffinity"), "spec.affinity.podAffinity", NOTHING)
+    to_pods = attempt(terms_of, near.get(selectors.REQUIRED), _AFFINITY, none)
     apart = attempt(mapping, affinity.get("podAntiAffinity"), "spec.affinity.podAntiAffinity", NOTHING, closes=True)
-    known, scoped = attempt(
-        lambda value, field: selectors.anti_affinity(value, field, namespace, dict(labels)),
-        apart.get(selectors.REQUIRED),
-        _ANTI_AFFINITY,
-        ((), ()),
-        closes=True,
-    )
-    return terms, known, scoped
+    from_pods = attempt(terms_of, apart.get(selectors.REQUIRED), _ANTI_AFFINITY, none, closes=True)
+    return to_nodes, to_pods, from_pods

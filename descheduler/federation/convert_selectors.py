@@ -1,4 +1,4 @@
-"""Raw selectors, tolerations, node affinity, anti-affinity and spread constraints as domain values (kubernetes.md 3.4 to 3.9)."""
+"""Raw selectors, tolerations, node and pod affinity and spread constraints as domain values (kubernetes.md 3.4 to 3.9)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _VALUES_NEEDED = {"In": True, "NotIn": True, "Exists": False, "DoesNotExist": Fa
 
 @dataclass(frozen=True, slots=True)
 class ScopedTerm:
-    """An anti-affinity term whose namespaces are not known before all Namespace objects are."""
+    """A term of pod affinity or anti-affinity whose namespaces are not known before all Namespace objects are."""
 
     term: PodTerm
     """With the namespaces it lists by name."""
@@ -115,8 +115,8 @@ def merged(selector: LabelSelector | None, keys: object, field: str, labels: Map
     return LabelSelector(selector.labels, _ordered([*selector.expressions, *more]))
 
 
-def anti_affinity(value: object, field: str, namespace: str, labels: Mapping[str, str]) -> Terms:
-    """Required anti-affinity of a pod in ``namespace`` with ``labels``."""
+def pod_terms(value: object, field: str, namespace: str, labels: Mapping[str, str]) -> Terms:
+    """Required pod affinity or anti-affinity of a pod in ``namespace`` with ``labels``."""
     known: list[PodTerm] = []
     scoped: list[ScopedTerm] = []
     for term in objects(value, field):
@@ -137,11 +137,11 @@ def anti_affinity(value: object, field: str, namespace: str, labels: Mapping[str
     return tuple(known), tuple(scoped)
 
 
-def resolve(scoped: ScopedTerm, namespaces: Mapping[str, Mapping[str, str] | None]) -> tuple[PodTerm, bool]:
+def resolve(scoped: ScopedTerm, namespaces: Mapping[str, Mapping[str, str] | None], *, unknown: bool) -> tuple[PodTerm, bool]:
     """The term with its namespaces, and whether all labels it needed were known.
 
-    ``namespaces`` holds the labels of each namespace, None where there is no such object. A namespace of unknown labels is
-    taken in: keeping away from more pods is the safe side.
+    ``namespaces`` holds the labels of each namespace, None where there is no such object. ``unknown`` is whether one of unknown
+    labels is taken in. The safe side is to keep away from more pods, and to be drawn to fewer: so for anti-affinity, not for affinity.
     """
     chosen = set(scoped.term.namespaces or ())
     complete = True
@@ -151,7 +151,8 @@ def resolve(scoped: ScopedTerm, namespaces: Mapping[str, Mapping[str, str] | Non
             continue
         if labels is None and not by_name_alone:
             complete = False
-            chosen.add(name)
+            if unknown:
+                chosen.add(name)
         elif scoped.namespaces.matches({**(labels or {}), _NAME_LABEL: name}):
             chosen.add(name)
     return PodTerm(scoped.term.topology_key, scoped.term.selector, frozenset(chosen)), complete

@@ -16,11 +16,17 @@ from tests.raw import container_json, namespace_json, node_json, owner_json, pod
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 HOSTNAME = "kubernetes.io/hostname"
+ZONE = "topology.kubernetes.io/zone"
 
 
 def apart_from(**term: Any) -> dict[str, Any]:
     """Required anti-affinity on the node with one term."""
     return {"podAntiAffinity": {REQUIRED: [{"topologyKey": HOSTNAME, "labelSelector": {"matchLabels": {"app": "cart"}}, **term}]}}
+
+
+def near(**term: Any) -> dict[str, Any]:
+    """Required affinity to the zone with one term."""
+    return {"podAffinity": {REQUIRED: [{"topologyKey": ZONE, "labelSelector": {"matchLabels": {"app": "cart"}}, **term}]}}
 
 
 def on_nodes(*terms: dict[str, Any]) -> dict[str, Any]:
@@ -184,6 +190,31 @@ def test_a_namespaces_own_name_needs_no_labels() -> None:
     assert pod.spec.opaque is None
 
 
+def test_affinity_is_read_like_anti_affinity() -> None:
+    labels = {"app": "cart", "hash": "5d8"}
+    selector = LabelSelector((("app", "cart"),), (Requirement("hash", "In", ("5d8",)), Requirement("hash", "NotIn", ("5d8",))))
+    wider = {"namespaceSelector": {"matchLabels": {"team": "b"}}, "matchLabelKeys": ["hash"], "mismatchLabelKeys": ["hash", "gone"]}
+
+    pod = the_pod(
+        pod_json("cart", labels=labels, affinity=near(**wider)), namespace_json("shop"), namespace_json("bank", labels={"team": "b"})
+    )
+
+    assert pod.spec.affinity == (PodTerm(ZONE, selector, frozenset({"bank"})),)
+    assert pod.spec.anti_affinity == ()
+    assert the_pod(pod_json("cart", affinity=near(namespaceSelector={}))).spec.affinity[0].namespaces is None
+    assert the_pod(pod_json("cart", affinity=near(labelSelector=None))).spec.affinity[0].selector is None
+
+
+def test_affinity_is_not_drawn_to_namespaces_of_unknown_labels() -> None:
+    selecting = near(namespaces=["depot"], namespaceSelector={"matchLabels": {"team": "b"}})
+
+    pod = the_pod(pod_json("cart", affinity=selecting), pod_json("x", namespace="bank"), namespace_json("till", labels={"team": "b"}))
+
+    assert pod.spec.affinity[0].namespaces == frozenset({"depot", "till"})
+    assert pod.spec.opaque is not None
+    assert pod.spec.opaque.startswith("spec.affinity.podAffinity")
+
+
 def test_match_label_keys_are_written_out_once() -> None:
     labels = {"app": "cart", "hash": "5d8"}
     merged = (Requirement("hash", "In", ("5d8",)),)
@@ -306,6 +337,8 @@ def test_a_bound_pod_of_unknown_size_closes_its_node(broken: dict[str, Any], fie
     ("broken", "field"),
     [
         ({"affinity": on_nodes({"matchExpressions": [{"key": "a", "operator": "Like", "values": ["b"]}]})}, "spec.affinity.nodeAffinity"),
+        ({"affinity": near(topologyKey="")}, "spec.affinity.podAffinity"),
+        ({"affinity": near(matchLabelKeys="hash")}, "spec.affinity.podAffinity"),
         ({"topologySpreadConstraints": [{"topologyKey": "zone"}]}, "spec.topologySpreadConstraints"),
         ({"created": "yesterday"}, "metadata.creationTimestamp"),
         ({"tolerations": {}}, "spec.tolerations"),
