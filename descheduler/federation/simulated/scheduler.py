@@ -64,7 +64,7 @@ class Scheduler:
     def _worth_trying(state: State, pod: Pod, fresh: bool, stirred: dict[str, dict[str, None]]) -> list[str]:
         """Nodes where something changed; all of them for a new pod, and for one that looks at other pods."""
         nodes = state.scenes[pod.ref.cluster].nodes
-        joint = bool(pod.spec.anti_affinity or pod.spec.spread)
+        joint = bool(pod.spec.affinity or pod.spec.anti_affinity or pod.spec.spread or pod.spec.exclusive_claims)
         if fresh or (joint and pod.ref.cluster in stirred):
             return list(nodes)
         return [name for name in stirred.get(pod.ref.cluster, ()) if name in nodes]
