@@ -11,6 +11,10 @@ from tests.judge.quantities import Amounts, Body, Unreadable, amounts, pod_reque
 
 FINISHED = ("Succeeded", "Failed")
 MIRROR = "kubernetes.io/config.mirror"
+PIN = "fleet.descheduler.io/pin"
+HOSTNAME = "kubernetes.io/hostname"
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+DEFAULT = "default-scheduler"
 
 
 def instant(text: object) -> datetime | None:
@@ -33,7 +37,12 @@ class Pod:
 
     @cached_property
     def spec(self) -> Body:
-        return self.raw.get("spec") or {}
+        """As it was before we pinned it: our own pin is no wish of its owner."""
+        spec, pin = self.raw.get("spec") or {}, self.notes.get(PIN)
+        selector = spec.get("nodeSelector") or {}
+        if pin is None or selector.get(HOSTNAME) != pin:
+            return spec
+        return {**spec, "nodeSelector": {key: value for key, value in selector.items() if key != HOSTNAME}}
 
     @cached_property
     def status(self) -> Body:
@@ -122,6 +131,11 @@ class Pod:
         return (instant(said[0].get("lastTransitionTime")) if said else None) or self.created
 
 
+def terms(pod: Pod, kind: str) -> list[Body]:
+    """Required terms of podAffinity or podAntiAffinity."""
+    return ((pod.spec.get("affinity") or {}).get(kind) or {}).get(REQUIRED) or []
+
+
 @dataclass
 class Node:
     """One node."""
@@ -182,6 +196,31 @@ class Cluster:
     @cached_property
     def by_uid(self) -> dict[str, Body]:
         return {str(each["metadata"].get("uid")): each for listed in self.objects.values() for each in listed}
+
+    @cached_property
+    def _by_name(self) -> dict[tuple[str, str | None, str], Body]:
+        return {
+            (kind, each["metadata"].get("namespace"), each["metadata"]["name"]): each
+            for kind, listed in self.objects.items()
+            for each in listed
+            if each["metadata"].get("name")
+        }
+
+    def named(self, kind: str, name: str, namespace: str | None = None) -> Body | None:
+        """One object."""
+        return self._by_name.get((kind, namespace, name))
+
+    @cached_property
+    def schedulers(self) -> list[str]:
+        """Profiles with the default plugins; the Fleet file says so, nobody can read it."""
+        listed = (self.declared.get("scheduler") or {}).get("profiles")
+        if listed is None:
+            return [DEFAULT]
+        return [str(each.get("schedulerName", DEFAULT)) if isinstance(each, dict) else str(each) for each in listed]
+
+    def serves(self, pod: Pod) -> bool:
+        """Whether a scheduler that is modelled is responsible for the pod."""
+        return pod.spec.get("schedulerName", DEFAULT) in self.schedulers
 
     @cached_property
     def namespaces(self) -> dict[str, Body]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from tests.judge.fit import State
 from tests.judge.fleet import Cluster, Fleet, Node
 from tests.judge.labels import untolerated
 from tests.judge.moves import Step, after
 from tests.judge.policy import Policy
 from tests.judge.quantities import Amounts, Body, Unreadable, amounts, exact, whole
+from tests.judge.state import State
 
 ROUNDED = 0.001
 

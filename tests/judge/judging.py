@@ -77,7 +77,7 @@ def _step(step: Step, fleet: Fleet, policy: Policy) -> Iterator[str]:
         if step.mover == "Evict" and step.node is None and not _reachable(step, fleet):
             yield f"{step.name}: no node can take it"
         return
-    reason = not_ours(step.pod) or policy.outside(step.pod) or policy.untriggered(step.pod, fleet)
+    reason = not_ours(step.pod, cluster) or policy.outside(step.pod) or policy.untriggered(step.pod, fleet)
     if reason:
         yield f"{step.name}: it may not be placed: {reason}"
     if step.mover == "Surge":

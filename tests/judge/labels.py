@@ -48,10 +48,11 @@ def node_selected(spec: Body, name: str, labels: dict[str, str]) -> bool:
     required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
     if required is None:
         return True
-    return any(_term(term, name, labels) for term in required.get("nodeSelectorTerms") or [])
+    return any(term_matches(term, name, labels) for term in required.get("nodeSelectorTerms") or [])
 
 
-def _term(term: Body, name: str, labels: dict[str, str]) -> bool:
+def term_matches(term: Body, name: str, labels: dict[str, str]) -> bool:
+    """One node selector term; an empty one matches nothing."""
     expressions, fields = term.get("matchExpressions") or [], term.get("matchFields") or []
     if not expressions and not fields:
         return False

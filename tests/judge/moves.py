@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.judge.fit import Guest, State
 from tests.judge.fleet import Cluster, Fleet, Pod
 from tests.judge.quantities import Amounts, Body, Unreadable, pod_requests
+from tests.judge.state import Guest, State
 
 
 @dataclass(frozen=True)
@@ -33,19 +33,30 @@ class Step:
         """Whether the old self counts when the new one arrives."""
         return self.mover == "Surge"
 
+    @property
+    def steers(self) -> bool:
+        """Whether the new pod is pinned to its node: all but the pods that kube-scheduler finds a node for."""
+        return self.mover in ("Surge", "Hold", "Recreate")
+
     def guest(self, cluster: Cluster, node: str | None = None) -> Guest:
         """The pod at its destination; a controller's copy asks for the larger of the pod and its template."""
         asked = dict(self.pod.requests or {})
-        if self.is_move or self.mover == "Surge":
+        anew = self.is_move or self.mover == "Surge"
+        if anew:
             for name, amount in template_requests(cluster, self.pod).items():
                 asked[name] = max(asked.get(name, 0), amount)
-        return Guest(self.pod, node or self.node or "", "new", tuple(sorted(asked.items())))
+        return Guest(self.pod, node or self.node or "", "new", tuple(sorted(asked.items())), anew)
+
+
+def template_of(cluster: Cluster, pod: Pod) -> Body | None:
+    """The pod spec in its direct controller's template."""
+    owner = next(cluster.owners(pod), None)
+    return ((owner.get("spec") or {}).get("template") or {}).get("spec") if owner else None
 
 
 def template_requests(cluster: Cluster, pod: Pod) -> Amounts:
     """What the direct controller's template asks for."""
-    owner = next(cluster.owners(pod), None)
-    spec = ((owner or {}).get("spec") or {}).get("template", {}).get("spec") if owner else None
+    spec = template_of(cluster, pod)
     try:
         return pod_requests(spec) if spec else {}
     except Unreadable:

@@ -1,58 +1,78 @@
-"""Pods that use something a judge of this issue does not model, and pods that are not ours to place."""
+"""Pods that use something which is not modelled, and pods that are not ours to place."""
 
 from __future__ import annotations
 
-from tests.judge.fleet import Cluster, Pod
-from tests.judge.quantities import Body
+from tests.judge.fleet import DEFAULT, Cluster, Pod, terms
+from tests.judge.volumes import claim_trouble, may_find_a_volume
 
+EVERYTHING_IS_EXACT = False
+"""Whether a pod that uses only what is modelled must be modelled: False until the rules of exact fit have landed."""
 PLAIN_VOLUMES = {"emptyDir", "hostPath", "configMap", "secret", "projected", "downwardAPI", "image", "nfs"}
-KIND_OF_TERM = "requiredDuringSchedulingIgnoredDuringExecution"
+CLAIMS = {"persistentVolumeClaim", "ephemeral"}
+ODD = ("os", "hostUsers")
+"""Fields of a pod spec that a careful tool may shy away from."""
+ODD_OF_CONTAINERS = ("restartPolicyRules",)
 
 
-def terms(pod: Pod, kind: str) -> list[Body]:
-    """Required terms of podAffinity or podAntiAffinity."""
-    return ((pod.spec.get("affinity") or {}).get(kind) or {}).get(KIND_OF_TERM) or []
-
-
-def must_be_opaque(pod: Pod) -> str | None:
+def must_be_opaque(pod: Pod, cluster: Cluster) -> str | None:
     """Why nobody may claim to model this pod."""
     for volume in pod.spec.get("volumes") or []:
         kinds = [key for key in volume if key != "name"]
-        if "persistentVolumeClaim" in kinds or "ephemeral" in kinds:
-            return f"volume {volume.get('name')} is a claim"
-        if not set(kinds) <= PLAIN_VOLUMES:
+        if not set(kinds) <= PLAIN_VOLUMES | CLAIMS:
             return f"volume {volume.get('name')} is a {kinds[0]}"
     if pod.spec.get("resourceClaims"):
         return "it has resource claims"
     if pod.spec.get("schedulingGroup") or pod.spec.get("workloadRef"):
         return "it is scheduled as a group"
-    if terms(pod, "podAffinity"):
-        return "it has required pod affinity"
     if pod.requests is None:
         return "its size cannot be read"
-    if pod.spec.get("schedulerName", "default-scheduler") != "default-scheduler":
-        return f"scheduler {pod.spec['schedulerName']} is responsible"
+    if not cluster.serves(pod):
+        return f"scheduler {pod.spec.get('schedulerName', DEFAULT)} is responsible"
+    runtime = pod.spec.get("runtimeClassName")
+    if runtime and cluster.named("RuntimeClass", runtime) is None:
+        return f"its RuntimeClass {runtime} is not in the snapshot"
+    return _unknown_namespaces(pod, cluster)
+
+
+def _unknown_namespaces(pod: Pod, cluster: Cluster) -> str | None:
+    """A namespaceSelector asks for labels of a Namespace that is not in the snapshot."""
+    missing = sorted({each.namespace for each in cluster.pods} - cluster.namespaces.keys())
+    for kind in ("podAffinity", "podAntiAffinity"):
+        for term in terms(pod, kind):
+            selector = term.get("namespaceSelector") or {}
+            if missing and (selector.get("matchLabels") or selector.get("matchExpressions")):
+                return f"its namespaceSelector asks for the labels of {missing[0]}, which are not in the snapshot"
     return None
 
 
 def may_be_opaque(pod: Pod, cluster: Cluster) -> bool:
     """Whether a careful tool may refuse to model it although this judge could."""
-    containers = (pod.spec.get("containers") or []) + (pod.spec.get("initContainers") or [])
-    ports = any(port.get("hostPort") for c in containers for port in c.get("ports") or []) or bool(pod.spec.get("hostNetwork"))
+    if must_be_opaque(pod, cluster) or cluster.trouble or may_find_a_volume(pod, cluster):
+        return True
+    if any(pod.spec.get(name) is not None for name in ODD) or any(c.get(name) for c in _containers(pod) for name in ODD_OF_CONTAINERS):
+        return True
+    return not EVERYTHING_IS_EXACT and _uses_what_is_new(pod)
+
+
+def _containers(pod: Pod) -> list[dict[str, object]]:
+    return [*(pod.spec.get("containers") or []), *(pod.spec.get("initContainers") or [])]
+
+
+def _uses_what_is_new(pod: Pod) -> bool:
+    ports = any(port.get("hostPort") for c in _containers(pod) for port in c.get("ports") or [])  # type: ignore[attr-defined]
     keys = any(
-        term.get(key)
-        for kind in ("podAffinity", "podAntiAffinity")
-        for term in terms(pod, kind)
-        for key in ("matchLabelKeys", "mismatchLabelKeys", "namespaceSelector")
+        term.get(key) for term in terms(pod, "podAntiAffinity") for key in ("matchLabelKeys", "mismatchLabelKeys", "namespaceSelector")
     )
     spread = any(c.get("matchLabelKeys") for c in pod.spec.get("topologySpreadConstraints") or [])
-    features = ("resources", "runtimeClassName", "overhead", "os", "hostUsers")
-    odd = any(pod.spec.get(name) is not None for name in features) or bool(pod.status.get("nominatedNodeName"))
-    return bool(must_be_opaque(pod)) or ports or keys or spread or odd or cluster.trouble != ""
+    odd = any(pod.spec.get(name) is not None for name in ("hostNetwork", "resources", "runtimeClassName", "overhead"))
+    volumes = any(CLAIMS & volume.keys() for volume in pod.spec.get("volumes") or [])
+    scheduler = pod.spec.get("schedulerName", DEFAULT) != DEFAULT
+    nominated = bool(pod.status.get("nominatedNodeName"))
+    return ports or keys or spread or odd or volumes or scheduler or nominated or bool(terms(pod, "podAffinity"))
 
 
-def not_ours(pod: Pod) -> str | None:
+def not_ours(pod: Pod, cluster: Cluster) -> str | None:
     """Why a waiting pod must be NotOurs."""
     if pod.spec.get("schedulingGates"):
         return "it is gated"
-    return must_be_opaque(pod)
+    return must_be_opaque(pod, cluster) or claim_trouble(pod, cluster)

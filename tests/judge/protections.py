@@ -11,6 +11,7 @@ from tests.judge.fleet import Cluster, Fleet, Pod
 from tests.judge.opaque import must_be_opaque
 from tests.judge.policy import Policy, duration
 from tests.judge.quantities import Body
+from tests.judge.volumes import unshared
 
 OPT_OUT = "fleet.descheduler.io/do-not-disrupt"
 SAFE = "cluster-autoscaler.kubernetes.io/safe-to-evict"
@@ -38,7 +39,7 @@ def protection(pod: Pod, fleet: Fleet, policy: Policy) -> str | None:
         _owner(pod, cluster, rules)
         or _opted_out(pod, cluster)
         or _volumes(pod, rules)
-        or (f"it is opaque: {must_be_opaque(pod)}" if must_be_opaque(pod) else None)
+        or (f"it is opaque: {must_be_opaque(pod, cluster)}" if must_be_opaque(pod, cluster) else None)
         or _budget(pod, cluster, rules)
     )
 
@@ -128,7 +129,7 @@ def mover_refusal(pod: Pod, mover: str, fleet: Fleet, policy: Policy) -> str | N
     if mover in ("Surge", "Hold", "Evict") and kind is None:
         return "nothing would create it again"
     if mover == "Surge":
-        return surge_refusal(pod, cluster, waiting=False)
+        return unshared(pod, cluster) or surge_refusal(pod, cluster, waiting=False)
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
 from math import ceil
 from typing import Any
@@ -62,10 +63,8 @@ def _asked(listed: Body | None) -> Sum:
     return {name: Fraction(ceil(exact(text) * 1000), 1000) for name, text in (listed or {}).items() if counted(name)}
 
 
-def _container(container: Body, statuses: dict[str, Body], infeasible: bool) -> Sum:
-    """What one container counts for: on a node, an in-place resize makes it the larger of wanted and granted."""
-    spec = _asked((container.get("resources") or {}).get("requests"))
-    status = statuses.get(container.get("name", ""), {})
+def _resized(spec: Sum, status: Body, infeasible: bool) -> Sum:
+    """On a node, an in-place resize makes it the larger of wanted and granted."""
     if not status.get("resources"):
         return spec
     granted = [_asked((status["resources"] or {}).get("requests")), _asked(status.get("allocatedResources"))]
@@ -77,21 +76,43 @@ def pod_requests(spec: Body, status: Body | None = None) -> Amounts:
     status = status or {}
     statuses = {s.get("name", ""): s for kind in ("containerStatuses", "initContainerStatuses") for s in status.get(kind) or []}
     infeasible = any(c.get("type") == "PodResizePending" and c.get("reason") == "Infeasible" for c in status.get("conditions") or [])
+
+    def use(container: Body) -> Sum:
+        asked = _asked((container.get("resources") or {}).get("requests"))
+        lasts = container.get("restartPolicy") == "Always" or container in (spec.get("containers") or [])
+        return _resized(asked, statuses.get(container.get("name", ""), {}), infeasible) if lasts else asked
+
+    total = _together(spec, use)
+    level = _asked((spec.get("resources") or {}).get("requests"))
+    total |= _at_pod_level(_resized(level, status, infeasible) if level else {})
+    total = _add(total, _asked(spec.get("overhead")))
+    return {**{name: whole(name, amount) for name, amount in total.items() if amount > 0}, "pods": 1}
+
+
+def pod_limits(spec: Body) -> Amounts:
+    """Effective limits, summed as requests are; raises Unreadable."""
+    total = _together(spec, lambda container: _asked((container.get("resources") or {}).get("limits")))
+    total |= _at_pod_level(_asked((spec.get("resources") or {}).get("limits")))
+    return {name: whole(name, amount) for name, amount in _add(total, _asked(spec.get("overhead"))).items() if amount > 0}
+
+
+def _at_pod_level(level: Sum) -> Sum:
+    return {name: amount for name, amount in level.items() if name in ("cpu", "memory") or name.startswith("hugepages-")}
+
+
+def _together(spec: Body, use: Callable[[Body], Sum]) -> Sum:
+    """Containers and sidecars together, or the largest step of the initialisation."""
     main: Sum = {}
     side: Sum = {}
     init: Sum = {}
     for container in spec.get("containers") or []:
-        main = _add(main, _container(container, statuses, infeasible))
+        main = _add(main, use(container))
     for container in spec.get("initContainers") or []:
-        use = _container(container, statuses, infeasible)
+        mine = use(container)
         if container.get("restartPolicy") == "Always":
-            main, side = _add(main, use), _add(side, use)
-            use = side
+            main, side = _add(main, mine), _add(side, mine)
+            mine = side
         else:
-            use = _add(use, side)
-        init = _most(init, use)
-    total = _most(main, init)
-    level = _asked((spec.get("resources") or {}).get("requests"))
-    total |= {name: amount for name, amount in level.items() if name in ("cpu", "memory") or name.startswith("hugepages-")}
-    total = _add(total, _asked(spec.get("overhead")))
-    return {**{name: whole(name, amount) for name, amount in total.items() if amount > 0}, "pods": 1}
+            mine = _add(mine, side)
+        init = _most(init, mine)
+    return _most(main, init)

@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tests.judge.fit import Guest, State, joint_refusal
+from tests.judge.fit import joint_refusal
 from tests.judge.fleet import Cluster, Fleet, Pod
 from tests.judge.moves import Step, residents
+from tests.judge.state import Guest, State
 from tests.judge.waves import arrival_refusal
 
 RANDOM_PLAYS = 24
@@ -143,7 +144,7 @@ class Play:
 
     def _reserved(self, node: str, pod: Pod) -> Counter[str]:
         told: Counter[str] = Counter()
-        ours = pod.spec.get("schedulerName", "default-scheduler") == "default-scheduler"
+        ours = self.cluster.serves(pod)
         for step in self.held:
             if ours and step.node == node and step.pod.priority >= pod.priority:
                 told.update(step.guest(self.cluster).requests)

@@ -7,12 +7,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tests.judge.contract import ref
-from tests.judge.fit import Guest, State, joint_refusal, refusal
+from tests.judge.fit import joint_refusal, refusal
 from tests.judge.fleet import Cluster, Fleet, Pod
 from tests.judge.moves import Step, after
 from tests.judge.opaque import may_be_opaque, not_ours
 from tests.judge.policy import Policy
 from tests.judge.quantities import Body
+from tests.judge.state import Guest, State
+from tests.judge.volumes import attach_refusal, volume_refusal
 
 
 def unplaced_violations(plan: Body, fleet: Fleet, steps: list[Step], policy: Policy) -> Iterator[str]:
@@ -23,7 +25,7 @@ def unplaced_violations(plan: Body, fleet: Fleet, steps: list[Step], policy: Pol
         if pod is None or fleet.clusters[pod.cluster].trouble:
             continue
         cluster, category = fleet.clusters[pod.cluster], item["category"]
-        must = not_ours(pod)
+        must = not_ours(pod, cluster)
         if category == "NotOurs":
             if must is None and not may_be_opaque(pod, cluster):
                 yield f"{pod.key} is NotOurs without any reason"
@@ -42,9 +44,11 @@ def admitting(pod: Pod, cluster: Cluster, *, lifecycle: bool) -> list[str]:
     """Nodes that would admit it with only DaemonSet and static pods left there, cordons and joint rules ignored."""
     out = []
     for node in cluster.nodes.values():
-        if refusal(pod, node, cordons=False, lifecycle=lifecycle) is None:
+        if (refusal(pod, node, cordons=False, lifecycle=lifecycle) or volume_refusal(pod, node, cluster)) is None:
             stay = [p for p in cluster.pods if p.node == node.name and (p.daemon or p.static)]
-            if State(cluster, [Guest(each, node.name) for each in stay]).has_room(Guest(pod, node.name, "new")):
+            alone, guest = State(cluster, [Guest(each, node.name) for each in stay]), Guest(pod, node.name, "new")
+            full = lifecycle and attach_refusal(guest, alone, stricter=True)  # whether attach limits are joint rules is not said
+            if alone.has_room(guest) and not full:
                 out.append(node.name)
     return out
 
@@ -62,7 +66,7 @@ def _barred(pod: Pod, end: State, plan: Body, fleet: Fleet, policy: Policy) -> I
     """Room for a pod that fits when the plan is done, with nobody else whom the lifted pass may have put in its place."""
     barred = policy.outside(pod) or policy.untriggered(pod, fleet)
     others = any(item["category"] == "Limits" and item["pod"]["cluster"] == pod.cluster for item in plan["unplaced"])
-    if barred and not others and any(joint_refusal(Guest(pod, name, "new"), end) is None for name in end.cluster.nodes):
+    if barred and not others and any(joint_refusal(Guest(pod, name, "new"), end, stricter=True) is None for name in end.cluster.nodes):
         yield f"{pod.key} is Room, but it fits and only the policy stands in the way: {barred}"
 
 
@@ -71,7 +75,7 @@ def _overlooked(pod: Pod, end: State, plan: Body, fleet: Fleet, policy: Policy) 
     if policy.outside(pod) or policy.untriggered(pod, fleet) or (waves is not None and plan["summary"]["waves"] >= waves):
         return
     for name in end.cluster.nodes:
-        if joint_refusal(Guest(pod, name, "new"), end) is None:
+        if joint_refusal(Guest(pod, name, "new"), end, stricter=True) is None:
             yield f"{pod.key} is unplaced, but fits on {pod.cluster}/{name} when the plan is done"
             return
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 from tests.judge.budgets import budget_violations
-from tests.judge.fit import Guest, State, counts_for, floor_of, hard, identity, refusal, spread_refusal
+from tests.judge.fit import company_of, held_for_nominees, refusal
 from tests.judge.fleet import Cluster, Fleet, Pod
 from tests.judge.moves import Step, residents
-from tests.judge.quantities import Amounts, Body, Unreadable, amounts
+from tests.judge.quantities import Body
+from tests.judge.quotas import quota_violations
+from tests.judge.spread import counts, counts_for, floor_of, hard, identity, spread_refusal
+from tests.judge.state import Guest, State
+from tests.judge.volumes import volume_refusal
 
 
 def wave_violations(fleet: Fleet, steps: list[Step]) -> Iterator[str]:
@@ -19,7 +22,7 @@ def wave_violations(fleet: Fleet, steps: list[Step]) -> Iterator[str]:
         if own:
             yield from _replay(cluster, own)
             yield from budget_violations(cluster, own)
-            yield from _quota(cluster, own)
+            yield from quota_violations(cluster, own)
 
 
 def moments(cluster: Cluster, steps: list[Step]) -> Iterator[tuple[int, State, State, State, list[Step]]]:
@@ -58,17 +61,14 @@ def arrival_refusal(step: Step, guest: Guest, most: State, least: State) -> str 
     """Why an arrival is unlawful in its wave; only the own old self of a mover without surge does not count."""
     ignoring = frozenset() if step.keeps_old else frozenset({(step.pod.key, "old")})
     node = most.cluster.nodes[guest.node]
-    nominated: Counter[str] = Counter()
-    for pod in most.cluster.pods:
-        waits = pod.waiting and pod.status.get("nominatedNodeName") == guest.node and pod.priority >= step.pod.priority
-        if waits and pod.key != step.pod.key and (pod.key, "new") not in most.guests:
-            nominated.update(pod.requests or {})
+    few = _with_own_old_self(step, most, least)
     return (
         refusal(step.pod, node)
+        or volume_refusal(step.pod, node, most.cluster, fresh=guest.fresh)
         or ("a pod of unknown size is there" if most.closed(guest.node) else None)
-        or most.lacks(guest, reserved=nominated, ignoring=ignoring)
-        or most.clash(guest, ignoring=ignoring)
-        or spread_refusal(guest, most, _with_own_old_self(step, most, least), ignoring)
+        or most.lacks(guest, reserved=held_for_nominees(guest, most), ignoring=ignoring)
+        or company_of(guest, most, few, ignoring=ignoring)
+        or (spread_refusal(guest, most, few, ignoring, pinned=True) if step.steers else None)
     )
 
 
@@ -93,38 +93,5 @@ def _watched(cluster: Cluster, moved: list[Pod]) -> list[tuple[Pod, Body]]:
 
 
 def _skew(state: State, holder: Pod, constraint: Body) -> int:
-    counts = state.counts(holder, constraint)
-    return max(counts.values(), default=0) - floor_of(counts, constraint)
-
-
-def _quota(cluster: Cluster, steps: list[Step]) -> Iterator[str]:
-    """ResourceQuotas without scopes hold for all second copies of a wave together."""
-    for quota in cluster.of("ResourceQuota"):
-        meta, spec = quota["metadata"], quota.get("spec") or {}
-        if spec.get("scopes") or spec.get("scopeSelector"):
-            continue
-        left = _left(quota)
-        for wave in sorted({step.arrives for step in steps}):
-            asked: Counter[str] = Counter()
-            for step in steps:
-                if step.arrives == wave and step.mover == "Surge" and step.pod.namespace == meta["namespace"]:
-                    asked.update(step.guest(cluster).requests)
-            for name, room in left.items():
-                plain = name.removeprefix("requests.").removeprefix("count/")
-                if asked[plain] and asked[plain] > room:
-                    where = f"{cluster.name}: ResourceQuota {meta['namespace']}/{meta['name']}: {name}"
-                    yield f"wave {wave}: {where}: copies ask for {asked[plain]} > {room}"
-
-
-def _left(quota: Body) -> Amounts:
-    def plain(listed: Body) -> Body:
-        return {
-            name.removeprefix("requests.").removeprefix("count/"): text for name, text in listed.items() if not name.startswith("limits.")
-        }
-
-    try:
-        hard_limits = amounts(plain((quota.get("spec") or {}).get("hard") or {}))
-        used = amounts(plain((quota.get("status") or {}).get("used") or {}))
-    except Unreadable:
-        return {}
-    return {name: limit - used.get(name, 0) for name, limit in hard_limits.items()}
+    told = counts(state, holder, constraint)
+    return max(told.values(), default=0) - floor_of(told, constraint)
