@@ -2,73 +2,94 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 
-from descheduler.domain.objects import Node
+from descheduler.domain.objects import Node, Pod
 from descheduler.domain.placement import Spots
 from descheduler.domain.problem import PodClass, Problem
-from descheduler.domain.resources import Resources
-from descheduler.rules.filters import NODE_AFFINITY, TAINT_TOLERATION, UNSCHEDULABLE, Verdicts
+from descheduler.rules.scene import Scene, refusal
+from descheduler.rules.scene.node_plugins import CORDON
+from descheduler.rules.scene.words import failed, histogram
 
-EVER = Verdicts((TAINT_TOLERATION, NODE_AFFINITY))
-
-
-def sentence(problem: Problem, c: PodClass, residents: Spots) -> str:
-    """``0/12 nodes are available: 3 Insufficient cpu, …``: one node may count for several resources, as kube-scheduler does it."""
-    free = _free(problem, c.cluster, residents)
-    verdicts, reasons = Verdicts(), Counter[str]()
-    for n in problem.nodes_of.get(c.cluster, ()):
-        reason = verdicts.reason(c.spec, problem.nodes[n])
-        short = [f"Insufficient {r}" if r != "pods" else "Too many pods" for r, amount in c.requests.items() if amount > free[n].get(r, 0)]
-        if reason is not None and not reason.startswith(("Insufficient", "Too many")):
-            reasons[reason] += 1
-        elif short:
-            reasons.update(short)
-        else:
-            reasons["node(s) were kept from it by anti-affinity, topology spread or the moves themselves"] += 1
-    told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-    return f"0/{len(problem.nodes_of.get(c.cluster, ()))} nodes are available: {told or 'there are none'}"
+UNUSED = "node(s) had room that the plan could not give it"
 
 
-def _free(problem: Problem, cluster: str, residents: Spots) -> dict[int, dict[str, int]]:
-    free = {n: dict(problem.nodes[n].allocatable.items()) for n in problem.nodes_of.get(cluster, ())}
-    for (c, node), count in residents.items():
-        if node in free:
-            problem.classes[c].requests.add_to(free[node], -count)
-    return free
+class Afterwards:
+    """The fleet as its schedulers will see it with ``residents`` in place; each cluster's scene is built once, when it is asked for."""
+
+    def __init__(self, problem: Problem, residents: Spots) -> None:
+        self._problem, self._residents = problem, residents
+        self._scenes: dict[str, Scene] = {}
+
+    def sentence(self, c: PodClass) -> str:
+        """``0/12 nodes are available: 3 Insufficient cpu, …``: what FailedScheduling would say of a pod of the class.
+
+        A node that only we refuse, or that fits although the plan does not place the pod there, is counted with words of our own.
+        """
+        if c.cluster not in self._scenes:
+            self._scenes[c.cluster] = self._scene(c.cluster)
+        scene, pod = self._scenes[c.cluster], self._problem.pods[c.pods[-1]]
+        told: list[str] = []
+        for name, reasons in scene.reasons(pod).items():
+            told += reasons or (refusal(pod, scene.nodes[name]) or UNUSED,)
+        return failed(len(scene.nodes), told)
+
+    def _scene(self, cluster: str) -> Scene:
+        problem = self._problem
+        return Scene((problem.nodes[n] for n in problem.nodes_of.get(cluster, ())), self._pods(cluster))
+
+    def _pods(self, cluster: str) -> Iterator[Pod]:
+        """Whoever is bound in the end; the last of each waiting class wait on, with the nodes they are nominated to."""
+        problem = self._problem
+        placed: dict[int, int] = {}
+        for (index, node), count in self._residents.items():
+            c = problem.classes[index]
+            if c.cluster != cluster:
+                continue
+            placed[index] = placed.get(index, 0) + count
+            here, name = c.at.get(node, ()), problem.nodes[node].ref.name
+            yield from (problem.pods[pod] for pod in here[:count])
+            for number in range(count - len(here)):
+                like = problem.pods[c.pods[0]]
+                yield replace(like, uid=f"{like.uid} {node} {number}", node=name, nominated_node=None)
+        for c in problem.classes:
+            if c.cluster == cluster and c.waiting:
+                yield from (problem.pods[pod] for pod in c.pods[placed.get(c.index, 0) :])
 
 
 class Ever:
     """Could a pod run on some node if only DaemonSet and static pods were left there? Cordons and joint rules do not count."""
 
     def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        kept: list[dict[str, int]] = [{} for _ in problem.nodes]
-        for c in problem.classes:
-            for node, pods in c.at.items():
-                for pod in pods:
-                    if problem.pods[pod].daemon or problem.pods[pod].static:
-                        c.requests.add_to(kept[node])
-        self._room = [node.allocatable - Resources(used) for node, used in zip(problem.nodes, kept, strict=True)]
+        self._problem = problem
+        self._scenes: dict[str, Scene] = {}
 
     def obstacle(self, c: PodClass) -> str | None:
         """Why no node could ever take it; ``None`` when one could."""
-        reasons: Counter[str] = Counter()
-        for n in self.problem.nodes_of.get(c.cluster, ()):
-            node = self.problem.nodes[n]
-            reason = self._reason(c, node, self._room[n])
-            if reason is None:
+        if c.cluster not in self._scenes:
+            self._scenes[c.cluster] = self._scene(c.cluster)
+        scene, pod = self._scenes[c.cluster], _alone(self._problem.pods[c.pods[0]])
+        told: list[str] = []
+        for name, node in scene.nodes.items():
+            found = scene.verdict(pod, name)
+            ours = refusal(pod, replace(node, closed=None, ready=True)) if found is None else None
+            if found is None and ours is None:
                 return None
-            reasons[reason] += 1
-        told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-        return f"no node of {c.cluster} could take it even if all movable pods were gone: {told or 'there are none'}"
+            told += found.reasons if found else filter(None, (ours,))
+        return f"no node of {c.cluster} could take it even if all movable pods were gone: {histogram(told) or 'there are none'}"
 
-    @staticmethod
-    def _reason(c: PodClass, node: Node, room: Resources) -> str | None:
-        uncordoned = replace(node, taints=tuple(t for t in node.taints if t.key != UNSCHEDULABLE.key))
-        reason = EVER.reason(c.spec, uncordoned)
-        if reason is not None:
-            return reason
-        short = next((r for r, amount in c.requests.items() if amount > room[r]), None)
-        return None if short is None else f"Insufficient {short}" if short != "pods" else "Too many pods"
+    def _scene(self, cluster: str) -> Scene:
+        problem = self._problem
+        there = [pod for pod in problem.pods if pod.ref.cluster == cluster and pod.node and (pod.daemon or pod.static)]
+        return Scene((_uncordoned(problem.nodes[n]) for n in problem.nodes_of.get(cluster, ())), map(_alone, there))
+
+
+def _uncordoned(node: Node) -> Node:
+    return replace(node, unschedulable=False, taints=tuple(t for t in node.taints if t.key != CORDON.key))
+
+
+def _alone(pod: Pod) -> Pod:
+    """The pod without whatever only other pods can stand in the way of."""
+    spec = replace(pod.spec, host_ports=(), affinity=(), anti_affinity=(), exclusive_claims=(), spread=())
+    return replace(pod, spec=spec, nominated_node=None)

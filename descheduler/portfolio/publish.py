@@ -15,7 +15,7 @@ from descheduler.fragmentation import fragmentation, weighted_slots
 from descheduler.planner import helped
 from descheduler.portfolio import Found
 from descheduler.portfolio.score import residents_after
-from descheduler.reasons import Ever, sentence
+from descheduler.reasons import Afterwards, Ever
 from descheduler.rules.movers import TECHNIQUES
 from descheduler.rules.objectives import OBJECTIVES
 from descheduler.solver.solution import LevelResult
@@ -98,7 +98,7 @@ def _placements(problem: Problem, named: _Named) -> tuple[Placed, ...]:
 def unplaced(problem: Problem, route: Route, possible: Mapping[str, str]) -> tuple[Unplaced, ...]:
     """An account of every waiting pod without a place; ``possible`` are those that a pass without limits places, and how."""
     placed = placed_pods(problem, route)
-    residents, ever = residents_after(problem, route), Ever(problem)
+    afterwards, ever = Afterwards(problem, residents_after(problem, route)), Ever(problem)
     obstacles: dict[int, str | None] = {}
     sentences: dict[int, str] = {}
     told = []
@@ -111,7 +111,6 @@ def unplaced(problem: Problem, route: Route, possible: Mapping[str, str]) -> tup
             continue
         if c.index not in obstacles:
             obstacles[c.index] = ever.obstacle(c)
-            sentences[c.index] = sentence(problem, c, residents)
         obstacle = obstacles[c.index]
         ref = str(problem.pods[pod].ref)
         if obstacle is not None:
@@ -120,6 +119,8 @@ def unplaced(problem: Problem, route: Route, possible: Mapping[str, str]) -> tup
             reason = problem.held_back.get(pod) or f"the policy's limits; {possible[ref]}"
             told.append(Unplaced(pod=problem.names[pod], category=Category.LIMITS, reason=reason))
         else:
+            if c.index not in sentences:
+                sentences[c.index] = afterwards.sentence(c)
             told.append(Unplaced(pod=problem.names[pod], category=Category.ROOM, reason=sentences[c.index]))
     return tuple(told)
 

@@ -113,7 +113,7 @@ def test_a_cordon_is_not_for_ever() -> None:
 
     (left,) = published(problem, levels=()).unplaced
 
-    assert (left.category, left.reason) == (Category.ROOM, "0/1 nodes are available: 1 node(s) were unschedulable")
+    assert (left.category, left.reason) == (Category.ROOM, "0/1 nodes are available: 1 node(s) were unschedulable.")
 
 
 def test_a_value_at_its_bound_is_optimal_and_one_below_is_feasible() -> None:

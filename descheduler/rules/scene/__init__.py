@@ -45,6 +45,8 @@ class Scene:
     def __init__(self, nodes: Iterable[Node], pods: Iterable[Pod] = ()) -> None:
         self._books = Books(nodes)
         self._latest: Cycle | None = None
+        self._asked: tuple[tuple[str, Plugin], ...] = ()
+        """The plugins that have something to say about the latest pod."""
         for pod in pods:
             self.add(pod)
 
@@ -71,7 +73,7 @@ class Scene:
 
     def free(self, node: str, resource: str) -> int:
         """What the node's pods leave of a resource; negative when it is over-committed."""
-        return self._books.free(node, resource)
+        return self._books.left[node].get(resource, 0)
 
     def feasible(self, pod: Pod) -> list[str]:
         """Every node that we let ``pod`` be bound to now, by name."""
@@ -88,10 +90,13 @@ class Scene:
         found = self._judge(self._cycle(pod), node)
         return found.reasons[0] if found else None
 
+    def verdict(self, pod: Pod, name: str) -> Objection | None:
+        """kube-scheduler's verdict on one node that exists, and nothing but that; ``None`` when it would bind the pod."""
+        return self._judge(self._cycle(pod), self.nodes[name])
+
     def objections(self, pod: Pod) -> dict[str, Objection | None]:
-        """kube-scheduler's verdict on every node, by name, and nothing but that; ``None`` where it would bind the pod."""
-        cycle = self._cycle(pod)
-        return {name: self._judge(cycle, node) for name, node in self.nodes.items()}
+        """The same for every node, by name."""
+        return {name: self.verdict(pod, name) for name in self.nodes}
 
     def reasons(self, pod: Pod) -> dict[str, tuple[str, ...]]:
         """The same in words: all reasons of the first plugin that refuses; empty where kube-scheduler would bind the pod."""
@@ -107,6 +112,7 @@ class Scene:
     def _cycle(self, pod: Pod) -> Cycle:
         if self._latest is None or self._latest.pod is not pod:
             self._latest = Cycle(self._books, pod)
+            self._asked = tuple((name, plugin) for name, plugin in PLUGINS if name not in self._latest.skipped)
         return self._latest
 
     def _judge(self, cycle: Cycle, node: Node) -> Objection | None:
@@ -118,15 +124,14 @@ class Scene:
         if cycle.named is not None and name not in cycle.named and name != cycle.pod.nominated_node:
             return Objection("NodeAffinity", (words.NARROWED,))
         guests = self._books.guests(cycle.pod, name)
-        return (_first(cycle, node, guests) if guests else None) or _first(cycle, node, ())
+        return (self._first(cycle, node, guests) if guests else None) or self._first(cycle, node, ())
 
-
-def _first(cycle: Cycle, node: Node, guests: tuple[Pod, ...]) -> Objection | None:
-    for plugin, judge in PLUGINS:
-        reasons = judge(cycle, node, guests)
-        if reasons:
-            return Objection(plugin, reasons)
-    return None
+    def _first(self, cycle: Cycle, node: Node, guests: tuple[Pod, ...]) -> Objection | None:
+        for plugin, judge in self._asked:
+            reasons = judge(cycle, node, guests)
+            if reasons:
+                return Objection(plugin, reasons)
+        return None
 
 
 def refusal(pod: Pod, node: Node) -> str | None:

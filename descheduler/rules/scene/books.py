@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from descheduler.domain.objects import Node, Pod
+from descheduler.domain.resources import PODS, Resources
 from descheduler.domain.selectors import HostPort, Pairs, PodTerm
+
+ONE_POD = Resources({PODS: 1})
 
 Profile = tuple[str, Pairs]
 """A pod's namespace and labels: all that other pods' selectors see of it."""
@@ -27,7 +30,8 @@ class Books:
         self.at: dict[str, dict[str, Pod]] = {name: {} for name in self.nodes}
         self.nominated: dict[str, dict[str, Pod]] = {}
         """Waiting pods by the node they are nominated to; nodes without any are not in it."""
-        self.used: dict[str, Counter[str]] = {name: Counter() for name in self.nodes}
+        self.left = {name: dict(node.allocatable.items()) for name, node in self.nodes.items()}
+        """What the node's pods leave of each resource, the number of pods included; negative when it is over-committed."""
         self.ports: dict[str, Counter[HostPort]] = {}
         self.claims: Counter[str] = Counter()
         """ReadWriteOncePod claims of bound pods."""
@@ -40,7 +44,9 @@ class Books:
 
     def replace_node(self, node: Node) -> None:
         """The node changed in anything but its labels."""
-        self.nodes[node.ref.name] = node
+        name, left = node.ref.name, self.left[node.ref.name]
+        (node.allocatable - self.nodes[name].allocatable).add_to(left)
+        self.nodes[name] = node
 
     def write(self, pod: Pod, sign: int) -> None:
         """``sign`` 1 for a pod that came, -1 for one that went."""
@@ -56,9 +62,9 @@ class Books:
             self._count(pod, name, sign)
 
     def _count(self, pod: Pod, name: str, sign: int) -> None:
-        used, profile = self.used[name], (pod.ref.namespace, pod.labels)
-        for resource, amount in pod.spec.requests.items():
-            used[resource] += sign * amount
+        profile = (pod.ref.namespace, pod.labels)
+        pod.spec.requests.add_to(self.left[name], -sign)
+        ONE_POD.add_to(self.left[name], -sign)
         for port in pod.spec.host_ports:
             self.ports.setdefault(name, Counter())[port] += sign
         for claim in pod.spec.exclusive_claims:
@@ -70,11 +76,6 @@ class Books:
             value = self.labels[name].get(term.topology_key)
             if value is not None:
                 self.apart.setdefault(term, Counter())[value] += sign
-
-    def free(self, node: str, resource: str) -> int:
-        """What the node's pods leave of a resource; negative when it is over-committed."""
-        here = self.nodes[node].allocatable[resource]
-        return here - (len(self.at[node]) if resource == "pods" else self.used[node][resource])
 
     def guests(self, pod: Pod, node: str) -> tuple[Pod, ...]:
         """Pods of equal or higher priority nominated to the node (``addGENominatedPods``)."""

@@ -6,9 +6,13 @@ from collections import Counter
 from functools import cached_property
 
 from descheduler.domain.objects import Node, Pod
+from descheduler.domain.resources import CPU, EPHEMERAL_STORAGE, MEMORY, VOLUMES
 from descheduler.domain.selectors import NodeSelectorTerm, PodTerm, SpreadConstraint, Taint
 from descheduler.rules.scene.books import Books, mapped
 from descheduler.rules.scene.words import AFFINITY_CONFLICT
+
+FIRST = (CPU, MEMORY, EPHEMERAL_STORAGE)
+"""Resources that are named before all others."""
 
 Domain = tuple[str, str]
 """Topology key and value."""
@@ -20,6 +24,11 @@ class Cycle:
     def __init__(self, books: Books, pod: Pod) -> None:
         self.books, self.pod, self.spec = books, pod, pod.spec
         self.namespace, self.labels = pod.ref.namespace, mapped(pod.labels)
+        asked = sorted(pod.spec.requests.items(), key=lambda item: FIRST.index(item[0]) if item[0] in FIRST else len(FIRST))
+        self.asked = tuple((r, amount) for r, amount in asked if amount > 0 and not r.startswith(VOLUMES))
+        """What NodeResourcesFit asks for, in its order."""
+        self.volumes = tuple((r, amount) for r, amount in asked if amount > 0 and r.startswith(VOLUMES))
+        """What NodeVolumeLimits asks for."""
         self._tolerated: dict[tuple[Taint, ...], bool] = {}
 
     @cached_property
@@ -27,6 +36,22 @@ class Cycle:
         """Why the pod is refused whatever the nodes are: NodeAffinity's PreFilter comes before those that look at claims."""
         names = self.named
         return AFFINITY_CONFLICT if names is not None and not names else self.pod.waits_for_claim
+
+    @cached_property
+    def skipped(self) -> frozenset[str]:
+        """Plugins that have nothing to say about the pod on any node; guests do not wake them."""
+        spec, demanding = self.spec, {demand.plugin for demand in self.spec.node_demands}
+        idle = {
+            "NodeAffinity": not spec.node_selector and spec.node_affinity is None and not demanding - {"VolumeBinding", "VolumeZone"},
+            "NodePorts": not spec.host_ports,
+            "VolumeRestrictions": not any(self.books.claims[claim] > 0 for claim in spec.exclusive_claims),
+            "NodeVolumeLimits": not self.volumes,
+            "VolumeBinding": "VolumeBinding" not in demanding,
+            "VolumeZone": "VolumeZone" not in demanding,
+            "PodTopologySpread": not spec.spread,
+            "InterPodAffinity": not spec.affinity and not spec.anti_affinity and not self.repelled_from,
+        }
+        return frozenset(plugin for plugin, nothing in idle.items() if nothing)
 
     @cached_property
     def named(self) -> frozenset[str] | None:

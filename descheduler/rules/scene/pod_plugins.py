@@ -9,21 +9,16 @@ from collections.abc import Mapping
 from itertools import chain
 
 from descheduler.domain.objects import Node, Pod
-from descheduler.domain.resources import CPU, EPHEMERAL_STORAGE, MEMORY, VOLUMES
+from descheduler.domain.resources import PODS
 from descheduler.domain.selectors import PodTerm, SpreadConstraint
 from descheduler.rules.scene import words
 from descheduler.rules.scene.books import mapped
 from descheduler.rules.scene.cycle import Cycle
 from descheduler.rules.scene.node_plugins import Reasons
 
-FIRST = (CPU, MEMORY, EPHEMERAL_STORAGE)
-"""Named before all other resources."""
-
 
 def node_ports(cycle: Cycle, node: Node, guests: tuple[Pod, ...]) -> Reasons:
     wanted = cycle.spec.host_ports
-    if not wanted:
-        return ()
     bound = (port for port, count in cycle.books.ports.get(node.ref.name, {}).items() if count > 0)
     taken = chain(bound, (port for guest in guests for port in guest.spec.host_ports))
     return (words.PORTS,) if any(port.conflicts(other) for other in taken for port in wanted) else ()
@@ -31,27 +26,25 @@ def node_ports(cycle: Cycle, node: Node, guests: tuple[Pod, ...]) -> Reasons:
 
 def node_resources_fit(cycle: Cycle, node: Node, guests: tuple[Pod, ...]) -> Reasons:
     """The number of pods always, other resources only as far as they are asked for; every one that is short is named."""
-    crowded = cycle.books.free(node.ref.name, "pods") - len(guests) < 1
-    asked = [resource for resource in cycle.spec.requests if not resource.startswith(VOLUMES)]
-    short = [resource for resource in asked if _short(cycle, node, guests, resource)]
-    short.sort(key=lambda resource: FIRST.index(resource) if resource in FIRST else len(FIRST))
-    return ((words.TOO_MANY_PODS,) if crowded else ()) + tuple(words.insufficient(resource) for resource in short)
+    left = cycle.books.left[node.ref.name]
+    crowded = (words.TOO_MANY_PODS,) if left.get(PODS, 0) - len(guests) < 1 else ()
+    return crowded + tuple(words.insufficient(resource) for resource, amount in cycle.asked if amount > _left(left, guests, resource))
 
 
 def node_volume_limits(cycle: Cycle, node: Node, guests: tuple[Pod, ...]) -> Reasons:
     """Attach limits are resources here, one per driver; which of them is short is not said."""
-    short = any(resource.startswith(VOLUMES) and _short(cycle, node, guests, resource) for resource in cycle.spec.requests)
-    return (words.VOLUME_COUNT,) if short else ()
+    left = cycle.books.left[node.ref.name]
+    return (words.VOLUME_COUNT,) if any(amount > _left(left, guests, driver) for driver, amount in cycle.volumes) else ()
 
 
-def _short(cycle: Cycle, node: Node, guests: tuple[Pod, ...], resource: str) -> bool:
-    amount = cycle.spec.requests[resource]
-    return amount > 0 and amount > cycle.books.free(node.ref.name, resource) - sum(g.spec.requests[resource] for g in guests)
+def _left(left: Mapping[str, int], guests: tuple[Pod, ...], resource: str) -> int:
+    here = left.get(resource, 0)
+    return here - sum(guest.spec.requests[resource] for guest in guests) if guests else here
 
 
 def volume_restrictions(cycle: Cycle, node: Node, guests: tuple[Pod, ...]) -> Reasons:
-    """A ReadWriteOncePod claim that a bound pod has, on whatever node. Guests do not count: without such a pod the plugin is skipped."""
-    return (words.CLAIM_IN_USE,) if any(cycle.books.claims[claim] > 0 for claim in cycle.spec.exclusive_claims) else ()
+    """A ReadWriteOncePod claim that a bound pod has, on whatever node: where there is none the plugin is skipped."""
+    return (words.CLAIM_IN_USE,)
 
 
 def pod_topology_spread(cycle: Cycle, node: Node, guests: tuple[Pod, ...]) -> Reasons:
@@ -80,8 +73,6 @@ def _seen(cycle: Cycle, constraint: SpreadConstraint, guest: Pod) -> bool:
 def inter_pod_affinity(cycle: Cycle, node: Node, guests: tuple[Pod, ...]) -> Reasons:
     """Affinity, anti-affinity, then the anti-affinity of others; the plugin is skipped where no bound pod and no own term asks for it."""
     spec = cycle.spec
-    if not spec.affinity and not spec.anti_affinity and not cycle.repelled_from:
-        return ()
     here = cycle.books.labels[node.ref.name]
     if not _attracted(cycle, here, guests):
         return (words.POD_AFFINITY,)
