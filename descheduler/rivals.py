@@ -11,13 +11,15 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from descheduler.copies import refused
 from descheduler.domain.moment import moments
 from descheduler.domain.placement import Bind, Route, Shift
 from descheduler.domain.plan import Mover
 from descheduler.domain.problem import PodClass, Problem
-from descheduler.domain.rows import Spread
+from descheduler.domain.rows import Needs, Spread
+from descheduler.rules.constraints.node_ports import conflict
 from descheduler.rules.filters import Verdicts
-from descheduler.rules.movers import KEEPS_BOTH, SPENDS_BUDGET, TECHNIQUES
+from descheduler.rules.movers import BY_MOVER, KEEPS_BOTH, TECHNIQUES
 
 Amounts = dict[str, int]
 DEFAULT_SCHEDULER = "default-scheduler"
@@ -47,6 +49,8 @@ class _Step:
     """A waiting pod: planned pods of its own class may trade places with it."""
     contested: bool = False
     """It may lose its place, and then goes on looking for ever."""
+    twin: int | None = None
+    """The node of its old self, if that stays until it has come."""
 
     def shielded_from(self, rival: PodClass) -> bool:
         """Whether a nominated copy on the node counts against the rival."""
@@ -70,7 +74,10 @@ class Rivals:
     def endangered(self, route: Route) -> tuple[frozenset[int], frozenset[int]]:
         """Indices of the binds and of the shifts whose place a rival may take or spoil before they arrive."""
         classes = self.problem.classes
-        shifts = [_Step(classes[s.pod_class], s.target, s.arrival_wave, self._kept(s), False) for s in route.shifts]
+        shifts = [
+            _Step(classes[s.pod_class], s.target, s.arrival_wave, self._kept(s), False, twin=s.source if KEEPS_BOTH[s.mover] else None)
+            for s in route.shifts
+        ]
         binds = [_Step(classes[b.pod_class], b.target, b.wave, self._kept(b), True, b.contested) for b in route.binds]
         there: dict[int, list[_Step]] = defaultdict(list)
         for step in (*shifts, *binds):
@@ -90,7 +97,7 @@ class Rivals:
     def _stages(self, route: Route) -> list[_Stage]:
         """Every wave of the route."""
         found: list[_Stage] = []
-        for moment in moments(self.problem, route, KEEPS_BOTH, SPENDS_BUDGET):
+        for moment in moments(self.problem, route, BY_MOVER):
             if moment.run is not None:
                 continue
             least: dict[int, dict[int, int]] = defaultdict(dict)
@@ -181,7 +188,9 @@ class _Watch:
         room, used = self.rivals.problem.nodes[step.node].allocatable, self.stages[step.wave - 1].during_used[step.node]
         if any(amount and used.get(r, 0) + taken.get(r, 0) > room[r] for r, amount in step.pod_class.requests.items()):
             return True
-        return any(self._tipped(row, step) for row in self._spreads(step))
+        if any(self._stranded(row, step) for row in self._rows_of(step) if isinstance(row, Needs)):
+            return True
+        return any(self._tipped(row, step) for row in self._rows_of(step) if isinstance(row, Spread))
 
     def _shunned(self, rival: PodClass, step: _Step) -> bool:
         """Whether a rival could come so near that the two exclude each other."""
@@ -191,10 +200,21 @@ class _Watch:
                     continue
                 if self._how_many(rival, step, node):
                     return True
-        return False
+        if conflict(step.pod_class, rival) is None or step.shielded_from(rival):
+            return False
+        return bool(self._how_many(rival, step, step.node))
 
-    def _spreads(self, step: _Step) -> list[Spread]:
-        return [r for r in self.rivals.problem.rows if isinstance(r, Spread) and step.pod_class.index in r.carriers]
+    def _rows_of(self, step: _Step) -> list[Spread | Needs]:
+        return [r for r in self.rivals.problem.rows if isinstance(r, Spread | Needs) and step.pod_class.index in r.carriers]
+
+    def _stranded(self, row: Needs, step: _Step) -> bool:
+        """Whether its anchor may be elsewhere; or, where it comes first of all, somebody may be first instead."""
+        nodes = next((domain for domain in row.domains if step.node in domain), ())
+        stage = self.stages[step.wave - 1]
+        if any(stage.least.get(c, {}).get(n, 0) > 0 for c in row.anchors for n in nodes) or step.twin in nodes:
+            return False
+        classes = self.rivals.problem.classes
+        return any(classes[c].waiting and len(classes[c].pods) > (c == step.pod_class.index) for c in row.company)
 
     def _tipped(self, row: Spread, step: _Step) -> bool:
         """Whether rivals that count could fill the step's domain beyond the skew."""
@@ -247,11 +267,12 @@ def settled(problem: Problem, route: Route) -> tuple[Route, tuple[Shift, ...]]:
     binds = [replace(b, mover=Mover.SCHEDULE, contested=False) for b in route.binds]
     if reserve == "Always":
         binds = [_surged(problem, b) for b in binds]
-    route = replace(route, binds=tuple(binds))
+    route = _as_far_as_copies_may(problem, replace(route, binds=tuple(binds)))
+    binds = list(route.binds)
     in_danger, _ = rivals.endangered(route)
     if reserve == "Contested" and in_danger:
         binds = [_surged(problem, b) if i in in_danger else b for i, b in enumerate(binds)]
-        route = replace(route, binds=tuple(binds))
+        route = _as_far_as_copies_may(problem, replace(route, binds=tuple(binds)))
     while True:  # a pod that loses its place is one rival more for all others
         in_danger, robbed = rivals.endangered(route)
         binds = [replace(b, contested=b.contested or i in in_danger) for i, b in enumerate(route.binds)]
@@ -262,3 +283,9 @@ def settled(problem: Problem, route: Route) -> tuple[Route, tuple[Shift, ...]]:
 
 def _surged(problem: Problem, bind: Bind) -> Bind:
     return replace(bind, mover=Mover.SURGE) if Mover.SURGE in problem.classes[bind.pod_class].movers else bind
+
+
+def _as_far_as_copies_may(problem: Problem, route: Route) -> Route:
+    """Binds that cannot have a second copy are left to kube-scheduler."""
+    back = refused(problem, route)
+    return replace(route, binds=tuple(replace(b, mover=Mover.SCHEDULE) if i in back else b for i, b in enumerate(route.binds)))

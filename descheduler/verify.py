@@ -10,14 +10,14 @@ from descheduler.domain.placement import Route
 from descheduler.domain.problem import Problem
 from descheduler.rules.constraints import CONSTRAINTS
 from descheduler.rules.filters import Verdicts
-from descheduler.rules.movers import KEEPS_BOTH, SPENDS_BUDGET, TECHNIQUES
+from descheduler.rules.movers import BY_MOVER, TECHNIQUES
 
 
 def violations(problem: Problem, route: Route) -> Iterator[Violation]:
     """Everything a route does that it may not: pods, movers, filters, and every joint rule in every wave."""
     yield from _bookkeeping(problem, route)
     yield from _filters(problem, route)
-    for moment in moments(problem, route, KEEPS_BOTH, SPENDS_BUDGET):
+    for moment in moments(problem, route, BY_MOVER):
         for constraint in CONSTRAINTS:
             yield from constraint.violations(problem, moment)
         if moment.run is None:

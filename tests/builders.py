@@ -277,6 +277,11 @@ def apart_from(topology_key: str = HOSTNAME, *, namespace: str = "default", **la
     return PodTerm(topology_key, selecting(**labels), frozenset({namespace}))
 
 
+def near(topology_key: str = HOSTNAME, *, namespace: str = "default", **labels: str) -> PodTerm:
+    """Required pod affinity to the pods of a namespace that carry ``labels``."""
+    return apart_from(topology_key, namespace=namespace, **labels)
+
+
 def spread_over(topology_key: str = ZONE, *, max_skew: int = 1, min_domains: int = 1, **labels: str) -> SpreadConstraint:
     """A hard topology spread constraint over the pods that carry ``labels``."""
     return SpreadConstraint(topology_key, max_skew, selecting(**labels), min_domains)

@@ -15,7 +15,7 @@ from descheduler.policy import Policy
 from descheduler.portfolio import Budgeted, search
 from descheduler.portfolio.publish import moved_pods, placed_pods
 from descheduler.rules.constraints import Constraint
-from descheduler.rules.movers import KEEPS_BOTH, SPENDS_BUDGET
+from descheduler.rules.movers import BY_MOVER
 from tests.builders import Thing, a_snapshot
 
 GENEROUS: dict[str, Any] = {
@@ -83,7 +83,7 @@ def bind(problem: Problem, pod: str, to: str, *, wave: int = 1) -> Bind:
 def broken(problem: Problem, rule: Constraint, *steps: Shift | Bind) -> list[str]:
     """What a rule objects to in a route of these steps, in words."""
     route = Route(shifts=tuple(s for s in steps if isinstance(s, Shift)), binds=tuple(b for b in steps if isinstance(b, Bind)))
-    return [str(found) for moment in moments(problem, route, KEEPS_BOTH, SPENDS_BUDGET) for found in rule.violations(problem, moment)]
+    return [str(found) for moment in moments(problem, route, BY_MOVER) for found in rule.violations(problem, moment)]
 
 
 def planned(problem: Problem) -> dict[str, str]:

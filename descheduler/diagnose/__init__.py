@@ -46,6 +46,7 @@ def diagnose(snapshot: Snapshot, policy: Policy, *, lifted: bool = False) -> Pro
         classes=tuple(sorted_.classes),
         budgets=tuple(sorted_.budgets),
         terms=terms,
+        quotas=tuple(sorted_.quotas),
         class_of=tuple(sorted_.class_of),
         every_cluster=tuple(cluster.name for cluster in snapshot.clusters),
         names=tuple(sorted_.names),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from descheduler.diagnose.nominated import barred
 from descheduler.diagnose.surroundings import Surroundings
 from descheduler.diagnose.waiting import held_back, not_ours
-from descheduler.domain.objects import Budget, Cluster, Node, Pod, PodSpec
+from descheduler.domain.objects import Budget, Cluster, Node, Pod, PodSpec, Quota
 from descheduler.domain.plan import Mover, PlanPod
 from descheduler.domain.problem import PodClass
 from descheduler.domain.resources import PODS, Resources
@@ -17,6 +18,7 @@ from descheduler.policy.overrides import Effective
 from descheduler.policy.policy import Policy
 from descheduler.rules.filters import KUBE_SCHEDULER, Verdicts
 from descheduler.rules.movers import TECHNIQUES, movers_for, reserved
+from descheduler.rules.node_sets import NodeSets
 from descheduler.rules.protections import protection
 from descheduler.rules.subject import ProtectionSettings, Subject
 
@@ -41,7 +43,8 @@ class _Key:
     budgets: tuple[int, ...]
     overrides: tuple[int, ...]
     alone: str = ""
-    """The name of a movable pod without a controller: limits per workload count each such pod by itself."""
+    """The name of a movable pod without a controller (limits per workload count each by itself), or of a nominated one."""
+    nominated: str | None = None
 
 
 class Sorted:
@@ -53,6 +56,7 @@ class Sorted:
         self.pods: list[Pod] = []
         self.names: list[PlanPod] = []
         self.budgets: list[tuple[str, Budget]] = []
+        self.quotas: list[tuple[str, Quota]] = [(cluster.name, quota) for cluster in snapshot.clusters for quota in cluster.quotas]
         self.protected: dict[int, str] = {}
         self.not_ours: dict[int, str] = {}
         self.held_back: dict[int, str] = {}
@@ -83,6 +87,7 @@ class Sorted:
             subject = self._subject(pod, cluster, around, effective)
             placeable, movers = (self._waits if pod.waiting else self._stays)(index, subject, cluster, effective)
             covering = tuple(first_budget + i for i in around.covering(pod)) if movers and not pod.waiting else ()
+            nominated = pod.nominated_node if pod.waiting else None
             key = _Key(
                 cluster=cluster.name,
                 namespace=pod.ref.namespace,
@@ -96,7 +101,8 @@ class Sorted:
                 movers=movers,
                 budgets=covering,
                 overrides=effective.overrides,
-                alone=pod.ref.name if movers and top is None else "",
+                alone=pod.ref.name if (movers and top is None) or nominated else "",
+                nominated=nominated,
             )
             self._members.setdefault(key, []).append(index)
             self._effective[key] = effective
@@ -114,6 +120,7 @@ class Sorted:
             replicas=around.replicas(pod),
             policy_movers=tuple(effective.movers),
             cluster_movers=cluster.movers,
+            schedulers=cluster.schedulers,
         )
 
     def _protections(self, effective: Effective) -> ProtectionSettings:
@@ -135,7 +142,7 @@ class Sorted:
 
     def _waits(self, index: int, subject: Subject, cluster: Cluster, effective: Effective) -> tuple[bool, tuple[Mover, ...]]:
         """Whether a waiting pod may be placed, and whether its place can be reserved by a surge."""
-        reason = not_ours(subject.pod)
+        reason = not_ours(subject.pod, cluster.schedulers)
         if reason is not None:
             self.not_ours[index] = reason
             return False, ()
@@ -187,6 +194,7 @@ class Sorted:
                     pods=tuple(members),
                     at={node: tuple(pods) for node, pods in sorted(at.items())},
                     reach=(),
+                    nominated=places.get((key.cluster, key.nominated)) if key.nominated else None,
                 )
             )
         self._placeable = [key.placeable for key in self._members]
@@ -198,20 +206,26 @@ class Sorted:
             if not c.movers:
                 for node, pods in c.at.items():
                     c.requests.add_to(fixed[node], len(pods))
-        here: dict[str, list[int]] = {}
-        for index, candidate in enumerate(self.nodes):
-            here.setdefault(candidate.ref.cluster, []).append(index)
+        everyone = NodeSets(self.nodes)
+        emptied = NodeSets(self.nodes, room=[node.allocatable - Resources(used) for node, used in zip(self.nodes, fixed, strict=True)])
+        home: dict[str, int] = {}
+        avoided = 0
+        for index, here in enumerate(self.nodes):
+            home[here.ref.cluster] = home.get(here.ref.cluster, 0) | 1 << index
+            if here.closed or not here.ready or any(taint.effect == "NoExecute" for taint in here.taints):
+                avoided |= 1 << index
         ours, theirs = Verdicts(), Verdicts(KUBE_SCHEDULER)
-        draining = {n for n, node in enumerate(self.nodes) if any(taint.effect == "NoExecute" for taint in node.taints)}
-        avoided = draining | {n for n, node in enumerate(self.nodes) if node.closed or not node.ready}
+        nominated = [c for c in self.classes if c.nominated is not None]
         for c in self.classes:
             if (c.waiting and self._placeable[c.index]) or (not c.waiting and c.movers):
-                roomy = [n for n in here.get(c.cluster, ()) if self._roomy(c, n, fixed[n])]
-                reach = tuple(n for n in roomy if ours.admits(c.spec, self.nodes[n]))
-                self.classes[c.index] = replace(c, reach=reach)
+                roomy = home.get(c.cluster, 0)
+                for resource, amount in c.requests.items():
+                    roomy &= emptied.with_room(resource, amount)
+                reach = roomy & ours.admitted(c.spec, everyone) & ~barred(c, self.nodes, nominated)
+                self.classes[c.index] = replace(c, reach=everyone.indices(reach))
                 if not c.waiting and not all(TECHNIQUES[mover].steers for mover in c.movers):
-                    stray = avoided.intersection(roomy).difference(reach)
-                    self._steer(self.classes[c.index], any(theirs.admits(c.spec, self.nodes[n]) for n in stray))
+                    stray = avoided & roomy & ~reach
+                    self._steer(self.classes[c.index], bool(stray & theirs.admitted(c.spec, everyone)))
 
     def _steer(self, c: PodClass, strays: bool) -> None:
         """Keep the movers by which its pods end where we want them.
@@ -236,7 +250,3 @@ class Sorted:
         self.classes[c.index] = replace(c, reach=(), movers=())
         for pod in c.pods:
             self.protected[pod] = "; ".join(filter(None, (self._declined[pod], f"{c.movers[0]}: {reason}")))
-
-    def _roomy(self, c: PodClass, node: int, fixed: dict[str, int]) -> bool:
-        room = self.nodes[node].allocatable
-        return all(amount + fixed.get(resource, 0) <= room[resource] for resource, amount in c.requests.items())

@@ -9,11 +9,11 @@ from descheduler.domain.objects import Cluster, Pod
 from descheduler.policy.overrides import Effective
 
 
-def not_ours(pod: Pod) -> str | None:
+def not_ours(pod: Pod, schedulers: tuple[str, ...]) -> str | None:
     """Why a waiting pod is not ours to place; ``None`` when it waits for room."""
     if pod.gates:
         return f"is gated ({', '.join(pod.gates)})"
-    if pod.spec.scheduler != "default-scheduler":
+    if pod.spec.scheduler not in schedulers:
         return f"is scheduled by {pod.spec.scheduler}"
     if pod.waits_for_claim is not None:
         return pod.waits_for_claim

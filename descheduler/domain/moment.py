@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from descheduler.domain.placement import Route, Shift, Spots
 from descheduler.domain.problem import Problem
@@ -23,11 +23,18 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A pod of a class comes to a node; ``old`` is the node of its old self if that must not count against it."""
+    """A pod of a class comes to a node."""
 
     pod_class: int
     node: int
     old: int | None = None
+    """The node of its old self if that must not count against it."""
+    twin: int | None = None
+    """The node of its old self if that is certain to be there still when it comes."""
+    copy: bool = False
+    """For a while it exists beside its old self, bound or waiting."""
+    pinned: bool = False
+    """It comes with a node selector of our own that admits this node only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +53,8 @@ class Moment:
     spending: tuple[Shift, ...] = ()
     settled: bool = False
     """The end state: each arrival is judged with all others there, for some order led to it."""
+    gone: Spots = field(default_factory=dict)
+    """The end state: who was there at the beginning and has left."""
     run: Route | None = None
     """Given only for the moment that stands for the whole run (wave 0); limits per run are judged there."""
 
@@ -77,22 +86,43 @@ def snapshot_spots(problem: Problem) -> dict[tuple[int, int], int]:
     return {(c.index, node): len(pods) for c in problem.classes for node, pods in c.at.items()}
 
 
-def moments(problem: Problem, route: Route, keeps_both: Mapping[str, bool], spends: Mapping[str, bool]) -> Iterator[Moment]:
+@dataclass(frozen=True, slots=True)
+class Techniques:
+    """What a moment must know about each mover, by its name; a mover that is not in them is kube-scheduler alone."""
+
+    keeps_both: Mapping[str, bool]
+    spends_budget: Mapping[str, bool]
+    steers: Mapping[str, bool]
+
+
+def _arriving(route: Route, wave: int, by: Techniques) -> Iterator[Arrival]:
+    for s in route.shifts:
+        if s.arrival_wave == wave:
+            both, together = by.keeps_both[s.mover], s.wave == s.arrival_wave
+            yield Arrival(
+                s.pod_class,
+                s.target,
+                old=s.source if together and not both else None,
+                twin=s.source if together and both else None,
+                copy=both,
+                pinned=by.steers[s.mover],
+            )
+    for b in route.binds:
+        if b.wave == wave:
+            yield Arrival(b.pod_class, b.target, copy=by.keeps_both.get(b.mover, False), pinned=by.steers.get(b.mover, False))
+
+
+def moments(problem: Problem, route: Route, by: Techniques) -> Iterator[Moment]:
     """The whole run as wave 0, then its waves in order, each with the state the earlier ones leave."""
     residents = snapshot_spots(problem)
     yield Moment(wave=0, residents=residents, arrivals=(), leaving=(), run=route)
     for wave in range(1, route.waves + 1):
-        arrivals = tuple(
-            Arrival(s.pod_class, s.target, s.source if s.wave == s.arrival_wave and not keeps_both[s.mover] else None)
-            for s in route.shifts
-            if s.arrival_wave == wave
-        ) + tuple(Arrival(b.pod_class, b.target) for b in route.binds if b.wave == wave)
         moment = Moment(
             wave=wave,
             residents=residents,
-            arrivals=arrivals,
+            arrivals=tuple(_arriving(route, wave, by)),
             leaving=tuple((s.pod_class, s.source) for s in route.shifts if s.wave == wave),
-            spending=tuple(s for s in route.shifts if s.wave <= wave <= s.arrival_wave and spends[s.mover]),
+            spending=tuple(s for s in route.shifts if s.wave <= wave <= s.arrival_wave and by.spends_budget[s.mover]),
         )
         yield moment
         residents = {key: count for key, count in moment.after().items() if count}

@@ -173,7 +173,7 @@ def execute(plan: Plan, reader: Reader, actuator: Actuator, store: Store, clock:
 
 def waiting_for_room(snapshot: Snapshot) -> int:
     """Waiting pods, those left out that are ``NotOurs`` (DESIGN.md section 4)."""
-    return sum(pod.waiting and not_ours(pod) is None for pod in snapshot.pods())
+    return sum(pod.waiting and not_ours(pod, cluster.schedulers) is None for cluster in snapshot.clusters for pod in cluster.pods)
 
 
 def _tasks(plan: Plan) -> tuple[Task, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from descheduler.domain.placement import Spots
 from descheduler.domain.plan import Mover
 from descheduler.domain.problem import Problem
-from descheduler.domain.rows import AtMost, Exclude, Spread
+from descheduler.domain.rows import AtMost, Capacity, CopyQuota, Exclude, Needs, Spread
 from descheduler.rules.movers import TECHNIQUES
 
 
@@ -20,13 +20,16 @@ class _Coming:
     pod_class: int
     node: int
     old: int | None
+    """The node of its old self where that does not count."""
+    twin: int | None = None
+    """The node of its old self where that stays until it has come."""
 
 
 @dataclass(slots=True)
 class _Book:
     """One joint row with running totals per domain: ``during`` counts leavers, ``after`` does not."""
 
-    row: AtMost | Exclude | Spread
+    row: AtMost | Exclude | Needs | Spread
     domain_of: dict[int, int]
     sides: tuple[frozenset[int], ...]
     during: list[list[int]]
@@ -67,12 +70,24 @@ class _Book:
                     return True
                 carries, shunned = (comer.pod_class in side for side in self.sides)
                 return not (carries and self._others(1, comer, domain)) and not (shunned and self._others(0, comer, domain))
+            case Needs():
+                return comer.pod_class not in self.row.carriers or self._near(self.row, comer, domain)
             case Spread():
                 if comer.pod_class not in self.row.carriers:
                     return True
                 itself = comer.pod_class in self.sides[0]
                 here = 0 if domain is None else self._others(0, comer, domain) + itself
                 return self._skew(self.row, here, domain) <= self.row.max_skew
+
+    def _near(self, row: Needs, comer: _Coming, domain: int | None) -> bool:
+        """An anchor in the domain for certain, or nobody anywhere who could be one. Beyond all domains lies the rest of the cluster."""
+        if domain is None or domain == len(row.domains):
+            return False
+        if self.least[0][domain] > 0:
+            return True
+        if comer.pod_class in self.sides[0] and comer.twin is not None and self.domain_of.get(comer.twin) == domain:
+            return True
+        return row.bootstrap and sum(self.during[1]) - 1 - (comer.old is not None) <= 0
 
 
 class Ledger:
@@ -86,18 +101,37 @@ class Ledger:
         self._books: list[_Book] = []
         self._entries: dict[int, list[_Book]] = defaultdict(list)
         self._touched: set[int] = set()
+        self._stricter: dict[int, list[Capacity]] = {}
+        """By node: limits that hold for some comers only."""
+        self._held_to: list[tuple[int, int]] = []
+        """(class, node) of this wave's arrivals on nodes with such limits."""
+        self._quotas: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+        """By class: row, what a second copy adds, limit."""
+        self._copied: list[int] = []
+        """By row: what this wave's second copies ask for."""
         for row in problem.rows:
-            if isinstance(row, AtMost | Exclude | Spread):
-                self._open_book(row)
+            match row:
+                case AtMost() | Exclude() | Needs() | Spread():
+                    self._open_book(row)
+                case Capacity(comers=comers) if comers is not None:
+                    self._stricter.setdefault(row.node, []).append(row)
+                case CopyQuota():
+                    for c, adds in zip(row.group, row.amounts, strict=True):
+                        self._quotas[c].append((len(self._copied), adds, row.limit))
+                    self._copied.append(0)
 
-    def _open_book(self, row: AtMost | Exclude | Spread) -> None:
+    def _open_book(self, row: AtMost | Exclude | Needs | Spread) -> None:
+        domain_of = {node: index for index, nodes in enumerate(row.domains) for node in nodes}
         match row:
             case Exclude():
                 sides: tuple[frozenset[int], ...] = (frozenset(row.carriers), frozenset(row.others))
+            case Needs():
+                sides = (frozenset(row.anchors), frozenset(row.company))
+                cluster = self.problem.classes[row.carriers[0]].cluster
+                domain_of = dict.fromkeys(self.problem.nodes_of[cluster], len(row.domains)) | domain_of
             case _:
                 sides = (frozenset(row.group),)
-        domain_of = {node: index for index, nodes in enumerate(row.domains) for node in nodes}
-        totals = [[0] * len(row.domains) for _ in sides]
+        totals = [[0] * (len(row.domains) + isinstance(row, Needs)) for _ in sides]
         book = _Book(row, domain_of, sides, totals, [], [])
         for side, group in enumerate(sides):
             for c in sorted(group):
@@ -107,7 +141,7 @@ class Ledger:
         book.after = [list(total) for total in totals]
         book.least = [list(total) for total in totals]
         self._books.append(book)
-        everyone = sorted(set().union(*sides, row.carriers if isinstance(row, Spread) else ()))
+        everyone = sorted(set().union(*sides, row.carriers if isinstance(row, Needs | Spread) else ()))
         for c in everyone:
             self._entries[c].append(book)
 
@@ -118,11 +152,16 @@ class Ledger:
             return False
         if not technique.steers and not self._only_there(c, target, remaining):
             return False
-        self._arrive(c, target, None if technique.keeps_both else source)
+        if technique.keeps_both and any(self._copied[row] + adds > limit for row, adds, limit in self._quotas.get(c, ())):
+            return False
+        self._arrive(c, target, None if technique.keeps_both else source, source if technique.keeps_both else None)
         self._leave(c, source)
         if self._lawful(c):
             if technique.spends_budget:
                 self._spend(c, 1)
+            if technique.keeps_both:
+                for row, adds, _ in self._quotas.get(c, ()):
+                    self._copied[row] += adds
             return True
         self._leave(c, source, -1)
         self._unarrive(c, target)
@@ -157,6 +196,8 @@ class Ledger:
                 used[resource] = used.get(resource, 0) - amount
             self.leaving_use[node] = {}
         self._touched.clear()
+        self._held_to.clear()
+        self._copied = [0] * len(self._copied)
         for book in self._books:
             book.during = [list(total) for total in book.after]
             book.least = [list(total) for total in book.after]
@@ -187,15 +228,19 @@ class Ledger:
                 return False
         return True
 
-    def _arrive(self, c: int, node: int, old: int | None) -> None:
+    def _arrive(self, c: int, node: int, old: int | None, twin: int | None = None) -> None:
         self.problem.classes[c].requests.add_to(self.used[node])
-        comer = _Coming(c, node, old)
+        if node in self._stricter:
+            self._held_to.append((c, node))
+        comer = _Coming(c, node, old, twin)
         for book in self._entries.get(c, ()):
             book.coming.append(comer)
             self._tally(book, c, node, 1, 1)
 
     def _unarrive(self, c: int, node: int) -> None:
         self.problem.classes[c].requests.add_to(self.used[node], -1)
+        if node in self._stricter:
+            self._held_to.pop()
         for book in self._entries.get(c, ()):
             book.coming.pop()
             self._tally(book, c, node, -1, -1)
@@ -217,7 +262,12 @@ class Ledger:
                 book.least[side][domain] += least
 
     def _lawful(self, c: int) -> bool:
-        return all(book.lawful() for book in self._entries.get(c, ()))
+        return all(book.lawful() for book in self._entries.get(c, ())) and all(self._roomy_enough(*comer) for comer in self._held_to)
+
+    def _roomy_enough(self, c: int, node: int) -> bool:
+        """Whether everyone fits whose limit is stricter than the node's own."""
+        used = self.used[node]
+        return all(used.get(row.resource, 0) <= row.limit for row in self._stricter[node] if c in (row.comers or ()))
 
     def _spend(self, c: int, sign: int) -> None:
         for budget in self.problem.classes[c].budgets:

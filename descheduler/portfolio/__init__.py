@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from descheduler.domain.placement import Placement, Route, Shift
 from descheduler.domain.plan import Mover
 from descheduler.domain.problem import Problem
-from descheduler.domain.rows import Spread
+from descheduler.domain.rows import Needs, Spread
 from descheduler.planner import order, trim
 from descheduler.planner.trim import replay
 from descheduler.portfolio.blocks import blocks, size, solve_blocks
@@ -132,12 +132,14 @@ class _Rounds:
     def _waves_are_exact(self, clusters: frozenset[str]) -> bool:
         """Whether the model with waves allows everything that may be carried out there.
 
-        It binds waiting pods last, which may matter to spread, and knows neither cycle breaks nor movers whose old self is gone.
+        It binds waiting pods last, which may matter to spread and affinity, and knows neither cycle breaks nor movers
+        whose old self is gone.
         """
         classes = self.problem.classes
-        spread = any(isinstance(row, Spread) and row.carriers and classes[row.carriers[0]].cluster in clusters for row in self.problem.rows)
+        joint = (row.carriers for row in self.problem.rows if isinstance(row, Needs | Spread) and row.carriers)
+        ordered = any(classes[carriers[0]].cluster in clusters for carriers in joint)
         surged = all(KEEPS_BOTH[m] for c in self.problem.movable if c.cluster in clusters for m in c.movers)
-        return not spread and surged and not self.problem.terms.cycle_breaks
+        return not ordered and surged and not self.problem.terms.cycle_breaks
 
     def _again(self) -> None:
         """Solve without what could not be realised, a few times."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from descheduler.domain.marks import DELETION_COST, MINIMAL_COST
+from descheduler.domain.moment import Techniques
 from descheduler.domain.objects import Workload
 from descheduler.domain.plan import Mover
 from descheduler.rules.subject import Subject, annotation
@@ -41,8 +42,14 @@ def _two_at_once(chain: tuple[Workload, ...], controllers: frozenset[str], kind:
     return f"Deployment {deployment.name} is rolling out" if deployment.rolling else None
 
 
+def _claims(subject: Subject) -> str | None:
+    """Why two pods of its kind cannot have their volumes at once."""
+    lone = next((v for v in subject.pod.volumes if v.kind == "persistentVolumeClaim" and not v.shared), None)
+    return f"its claim {lone.claim or lone.name} is for one node at a time" if lone else None
+
+
 def surge(subject: Subject) -> str | None:
-    reason = _two_at_once(subject.chain, subject.settings.controllers, subject.owner_kind)
+    reason = _two_at_once(subject.chain, subject.settings.controllers, subject.owner_kind) or _claims(subject)
     if reason is not None:
         return reason
     name, replicas = subject.chain[0].name, subject.replicas
@@ -56,7 +63,8 @@ def surge(subject: Subject) -> str | None:
 
 def reserved(subject: Subject) -> str | None:
     """Whether a waiting pod can be given its node by a surge copy (kubernetes.md 1.6); its not being Ready is the point."""
-    return _two_at_once(subject.chain, subject.settings.controllers, subject.owner_kind)
+    made_anew = next((f"its ephemeral volume {v.name} would be made anew" for v in subject.pod.volumes if v.kind == "ephemeral"), None)
+    return _two_at_once(subject.chain, subject.settings.controllers, subject.owner_kind) or made_anew
 
 
 def _disruption(subject: Subject) -> str | None:
@@ -126,6 +134,8 @@ TECHNIQUES: Mapping[Mover, Technique] = {
 
 KEEPS_BOTH: Mapping[str, bool] = {mover: technique.keeps_both for mover, technique in TECHNIQUES.items()}
 SPENDS_BUDGET: Mapping[str, bool] = {mover: technique.spends_budget for mover, technique in TECHNIQUES.items()}
+STEERS: Mapping[str, bool] = {mover: technique.steers for mover, technique in TECHNIQUES.items()}
+BY_MOVER = Techniques(KEEPS_BOTH, SPENDS_BUDGET, STEERS)
 
 
 def movers_for(subject: Subject) -> tuple[tuple[Mover, ...], str]:

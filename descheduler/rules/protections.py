@@ -43,7 +43,7 @@ def opaque(subject: Subject) -> str | None:
 def responsible(subject: Subject) -> str | None:
     """Another scheduler would bind its successor; whether it fits is not ours to say."""
     name = subject.pod.spec.scheduler
-    return None if name == "default-scheduler" else f"is scheduled by {name}"
+    return None if name in subject.schedulers else f"is scheduled by {name}"
 
 
 def running(subject: Subject) -> str | None:
@@ -119,8 +119,10 @@ def local_storage(subject: Subject) -> str | None:
 
 
 def persistent_volumes(subject: Subject) -> str | None:
+    """By policy; an ephemeral volume always: its successor's claim does not exist yet, so nothing proves where that can be had."""
     if not subject.settings.persistent_volumes:
-        return None
+        made_anew = next((v for v in subject.pod.volumes if v.kind == "ephemeral"), None)
+        return f"has an ephemeral volume ({made_anew.name})" if made_anew else None
     volume = next((v for v in subject.pod.volumes if v.kind in ("persistentVolumeClaim", "ephemeral")), None)
     return f"has a persistent volume ({volume.name})" if volume else None
 

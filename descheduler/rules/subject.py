@@ -52,6 +52,8 @@ class Subject:
     policy_movers: tuple[str, ...] = ()
     cluster_movers: tuple[str, ...] | None = None
     """What discovery found; ``None``: nobody looked, so only what needs no component is there."""
+    schedulers: tuple[str, ...] = ("default-scheduler",)
+    """Profiles that follow the default plugins."""
 
     @property
     def owner_kind(self) -> str | None:

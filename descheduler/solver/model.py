@@ -12,7 +12,8 @@ from math import gcd
 from ortools.sat.python import cp_model
 
 from descheduler.domain.problem import PodClass, Problem
-from descheduler.domain.rows import AtMost, Capacity, Exclude, MoveBudget, MovesPerPlacedPod, Spread
+from descheduler.domain.rows import AtMost, Capacity, CopyQuota, Exclude, MoveBudget, MovesPerPlacedPod, Needs, Spread
+from descheduler.rules.movers import KEEPS_BOTH
 from descheduler.solver.solution import Search
 from descheduler.solver.states import Linear, State, Variables, states, summed
 
@@ -142,25 +143,33 @@ class Model:
                     self._exclude(row)
                 case Spread():
                     self._spread(row)
+                case Needs():
+                    self._needs(row)
                 case MoveBudget():
                     self._budget(row)
+                case CopyQuota():
+                    self._copies(row)
                 case MovesPerPlacedPod() if ratio:
                     self._ratio(row)
 
     def _capacity(self, row: Capacity) -> None:
         """Divided by the gcd of all requests that can change, the limit floored (DESIGN.md section 3)."""
         asks = {c: a for c in self.present(row.node) if (a := self.problem.classes[c].requests[row.resource])}
-        if not any((c, row.node, s.wave) in self.arrivals for c in asks for s in self._of(row.node)):
+        held = tuple(asks) if row.comers is None else row.comers
+        if not any((c, row.node, s.wave) in self.arrivals for c in held for s in self._of(row.node)):
             return
         divisor = gcd(*asks.values())
         free = row.limit - self.problem.used[row.node][row.resource]
+        forgiving = free < 0 or row.comers is not None
         for state in self._of(row.node):
+            literal = self._arrives(state, held, (row.node,)) if forgiving else None
+            if forgiving and literal is None:
+                continue
             used = Linear()
             for c, amount in asks.items():
                 change = state.count(0, self.departures, self.arrivals, (c, row.node), False)
                 used.include(change, amount // divisor)
             constraint = used.at_most(self.cp, free // divisor)
-            literal = self._arrives(state, asks, (row.node,)) if free < 0 else None
             if constraint is not None and literal is not None:
                 constraint.only_enforce_if(literal)
 
@@ -187,6 +196,79 @@ class Model:
                         constraint = self.count(state, sorted(shunned), nodes).at_most(self.cp, itself)
                         if constraint is not None:
                             constraint.only_enforce_if(literal)
+
+    def _needs(self, row: Needs) -> None:
+        cluster = self.problem.classes[row.carriers[0]].cluster
+        for state in self.states(cluster):
+            if state.end_only:
+                self._needs_in_the_end(row, state, cluster)
+            else:
+                self._needs_in_a_wave(row, state, cluster)
+
+    def _needs_in_the_end(self, row: Needs, state: State, cluster: str) -> None:
+        """What some order of steps may allow: an anchor that is in the domain at any time, or one domain in which the first of all came.
+
+        Whoever came first never leaves again, so there is one such domain at most, and nobody who was there before stayed.
+        """
+        firsts = []
+        for nodes in row.domains:
+            literal = self._arrives(state, row.carriers, nodes)
+            if literal is None:
+                continue
+            ever = summed(self._one(v) for c in row.anchors for n in nodes if (v := self.arrivals.get((c, n, state.wave))) is not None)
+            ever.constant += sum(self.problem.classes[c].there(n) for c in row.anchors for n in nodes)
+            near = Linear().plus(ever, -1).at_most(self.cp, -2 if row.bootstrap else -1)  # its own arrival is counted
+            if near is None:
+                continue
+            if row.bootstrap:
+                firsts.append(first := self.cp.new_bool_var(""))
+                near.only_enforce_if(literal, ~first)
+            else:
+                near.only_enforce_if(literal)
+        if firsts:
+            self.cp.add_at_most_one(firsts)
+            stayed = Linear(sum(len(pods) for c in row.company for pods in self.problem.classes[c].at.values()))
+            stayed.include(self.moves(row.company), -1)
+            for c in row.company:
+                for n in self.problem.classes[c].at:  # who leaves and comes back has stayed
+                    if (back := self.arrivals.get((c, n, state.wave))) is not None:
+                        stayed.add(back, 1)
+            constraint = stayed.at_most(self.cp, 0)
+            if constraint is not None:
+                some = self.cp.new_bool_var("")
+                self.cp.add_max_equality(some, firsts)
+                constraint.only_enforce_if(some)
+
+    def _needs_in_a_wave(self, row: Needs, state: State, cluster: str) -> None:
+        """Stricter than the planner where the old self of a copy is the only company: its copy would be near that."""
+        first: cp_model.IntVar | None = None
+        if row.bootstrap:
+            first = self.cp.new_bool_var("")
+            alone = self.count(state, row.company, self.problem.nodes_of[cluster]).at_most(self.cp, 1)
+            if alone is not None:
+                alone.only_enforce_if(first)
+        for nodes in row.domains:
+            literal = self._arrives(state, row.carriers, nodes)
+            if literal is not None:
+                near = Linear().plus(self.count(state, row.anchors, nodes, least=True), -1).at_most(self.cp, -1)
+                if near is not None:
+                    near.only_enforce_if([literal] if first is None else [literal, ~first])
+
+    def _copies(self, row: CopyQuota) -> None:
+        """Only moves that always make a second copy count here; the planner counts the others as it chooses their mover."""
+        adds = {c: a for c, a in zip(row.group, row.amounts, strict=True) if self._copied(c)}
+        cluster = self.problem.classes[row.group[0]].cluster
+        states = self.states(cluster)
+        coming: dict[int, Linear] = {}
+        for (c, _, wave), variable in self.arrivals.items():
+            if c in adds:
+                coming.setdefault(wave, Linear()).add(variable, adds[c])
+        for asked in coming.values():
+            asked.at_most(self.cp, row.limit * (self.problem.terms.waves if states[-1].end_only else 1))
+
+    def _copied(self, c: int) -> bool:
+        pod_class = self.problem.classes[c]
+        return not pod_class.waiting and all(KEEPS_BOTH[mover] for mover in pod_class.movers)
 
     def _spread(self, row: Spread) -> None:
         few = len(row.domains) < row.min_domains

@@ -11,6 +11,7 @@ from descheduler.domain.placement import Bind, Route, Shift
 from descheduler.domain.problem import Problem
 from descheduler.rules.constraints import CONSTRAINTS, Constraint
 from descheduler.rules.filters import Verdicts
+from descheduler.rules.movers import KEEPS_BOTH, STEERS
 
 Outcome = tuple[tuple[int, ...], int]
 """Pods placed per priority, highest first, and minus the number of moves."""
@@ -24,11 +25,18 @@ def best(problem: Problem, constraints: Sequence[Constraint] = CONSTRAINTS) -> O
 def lawful(problem: Problem, route: Route, constraints: Sequence[Constraint] = CONSTRAINTS) -> bool:
     """Whether an end state breaks no rule: leavers are gone, limits hold over the run."""
     residents = Counter(snapshot_spots(problem))
-    residents.subtract(Counter((s.pod_class, s.source) for s in route.shifts))
-    arrivals = [Arrival(s.pod_class, s.target) for s in route.shifts] + [Arrival(b.pod_class, b.target) for b in route.binds]
-    end = Moment(wave=1, residents=dict(residents), arrivals=tuple(arrivals), leaving=(), settled=True)
+    gone = Counter((s.pod_class, s.source) for s in route.shifts)
+    residents.subtract(gone)
+    arrivals = [_moved(problem, s) for s in route.shifts] + [Arrival(b.pod_class, b.target) for b in route.binds]
+    end = Moment(wave=1, residents=dict(residents), arrivals=tuple(arrivals), leaving=(), settled=True, gone=gone)
     run = Moment(wave=0, residents=snapshot_spots(problem), arrivals=(), leaving=(), run=route)
     return not any(True for moment in (end, run) for c in constraints for _ in c.violations(problem, moment))
+
+
+def _moved(problem: Problem, s: Shift) -> Arrival:
+    """A copy only where no mover could do without; pinned where some mover pins."""
+    movers = problem.classes[s.pod_class].movers
+    return Arrival(s.pod_class, s.target, copy=all(KEEPS_BOTH[m] for m in movers), pinned=any(STEERS[m] for m in movers))
 
 
 def _routes(problem: Problem) -> Iterator[Route]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 from descheduler.domain.objects import Budget, Node, Pod
-from descheduler.domain.selectors import PodTerm, SpreadConstraint
+from descheduler.domain.selectors import HostPort, PodTerm, SpreadConstraint
 from descheduler.domain.snapshot import Snapshot
 from descheduler.policy.policy import Policy
-from tests.builders import HOSTNAME, ZONE, a_budget, a_node, a_pod, a_snapshot, apart_from, spread_over
+from tests.builders import HOSTNAME, ZONE, a_budget, a_node, a_pod, a_quota, a_snapshot, apart_from, near, spread_over
 
 
 def a_tiny_fleet(seed: int) -> Snapshot:
@@ -18,7 +19,9 @@ def a_tiny_fleet(seed: int) -> Snapshot:
         a_node(f"n{i}", cpu=dice.randint(2, 6), memory=dice.randint(3, 8), pods=dice.choice([2, 3, 9]), zone=dice.choice("ab"))
         for i in range(dice.randint(2, 3))
     ]
+    more = Random(f"{seed}-more")  # apart, so that what came later leaves the older fleets as they were
     apps = {app: _habits(dice, app) for app in "xyz"}
+    tastes = {app: _tastes(more, app) for app in "xyz"}
     pods: list[Pod] = []
     for i in range(dice.randint(3, 6)):
         app, running = dice.choice("xyz"), dice.random() < 0.6
@@ -34,10 +37,14 @@ def a_tiny_fleet(seed: int) -> Snapshot:
                 priority=dice.choice([0, 0, 7]),
                 anti_affinity=anti_affinity,
                 spread=spread,
+                **tastes[app],
+                nominated=more.choice(nodes).ref.name if not running and more.random() < 0.15 else None,
+                terminating=running and more.random() < 0.1,
             )
         )
+    quotas = [a_quota(pods=more.randint(0, 1))] if more.random() < 0.2 else []
     budgets: list[Budget] = [a_budget(app, allowed=dice.randint(0, 2)) for app in "xyz" if dice.random() < 0.3]
-    return a_snapshot(*nodes, *pods, *budgets)
+    return a_snapshot(*nodes, *pods, *budgets, *quotas)
 
 
 def _habits(dice: Random, app: str) -> tuple[tuple[PodTerm, ...], tuple[SpreadConstraint, ...]]:
@@ -49,6 +56,19 @@ def _habits(dice: Random, app: str) -> tuple[tuple[PodTerm, ...], tuple[SpreadCo
     if dice.random() < 0.4:
         spread = (spread_over(dice.choice([HOSTNAME, ZONE]), max_skew=dice.randint(1, 2), min_domains=dice.choice([1, 1, 2]), app=app),)
     return anti_affinity, spread
+
+
+def _tastes(more: Random, app: str) -> dict[str, Any]:
+    """Whom all pods of an app want near, which port of the node they take, which claim only one of them can have."""
+    taste: dict[str, Any] = {}
+    if more.random() < 0.25:
+        wanted = [near(more.choice([HOSTNAME, ZONE]), app=more.choice([app, app, "x"]))]
+        taste["affinity"] = wanted + ([near(ZONE, app=app)] if more.random() < 0.2 else [])
+    if more.random() < 0.25:
+        taste["host_ports"] = [HostPort(ip=more.choice(["", "", "10.0.0.1", "10.0.0.2"]), port=80)]
+    if more.random() < 0.1:
+        taste["exclusive_claims"] = ["default/one"]
+    return taste
 
 
 def a_loose_policy(seed: int) -> Policy:
@@ -65,6 +85,7 @@ def a_loose_policy(seed: int) -> Policy:
                     "movesPerPlacedPod": dice.choice([1, 2]),
                 },
                 "shapes": [{"name": "s", "requests": {"cpu": "2m"}}],
+                "movers": ["Surge"] if Random(f"{seed}-movers").random() < 0.4 else ["Surge", "Hold", "Evict"],
             }
         }
     )

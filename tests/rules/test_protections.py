@@ -153,12 +153,18 @@ def test_local_storage_is_host_path_or_a_disk_directory_nobody_declared_safe() -
     assert protection(a_subject(web(volumes=[host]), local_storage=False)) is None
 
 
-@pytest.mark.parametrize("kind", ["persistentVolumeClaim", "ephemeral"])
-def test_persistent_volumes_protect_unless_the_policy_says_otherwise(kind: str) -> None:
-    pod = web(volumes=[Volume("data", kind, "claim")])
+def test_persistent_volumes_protect_unless_the_policy_says_otherwise() -> None:
+    pod = web(volumes=[Volume("data", "persistentVolumeClaim", "claim")])
 
     assert protection(a_subject(pod)) == "has a persistent volume (data)"
     assert protection(a_subject(pod, persistent_volumes=False)) is None
+
+
+def test_an_ephemeral_volume_protects_whatever_the_policy_says() -> None:
+    pod = web(volumes=[Volume("scratch", "ephemeral", "web-1-scratch")])
+
+    assert protection(a_subject(pod)) == "has a persistent volume (scratch)"
+    assert protection(a_subject(pod, persistent_volumes=False)) == "has an ephemeral volume (scratch)"
 
 
 def test_the_only_replica_is_left_alone_if_the_policy_asks_for_it() -> None:

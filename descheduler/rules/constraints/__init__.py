@@ -17,8 +17,12 @@ from descheduler.rules.constraints import (
     disruption_budget,
     inter_pod_affinity,
     move_limits,
+    node_ports,
     node_resources_fit,
+    pod_affinity,
     pod_topology_spread,
+    resource_quota,
+    volume_restrictions,
 )
 
 
@@ -35,8 +39,12 @@ class Constraint(Protocol):
 
 CONSTRAINTS: tuple[Constraint, ...] = (
     node_resources_fit,
+    node_ports,
+    volume_restrictions,
     inter_pod_affinity,
+    pod_affinity,
     pod_topology_spread,
+    resource_quota,
     disruption_budget,
     move_limits,
 )

@@ -2,21 +2,24 @@
 
 kube-scheduler's PodTopologySpread (``podtopologyspread/filtering.go``), kubernetes.md 3.9: domains are made of nodes
 that carry every key of the pod's hard constraints and pass its inclusion policies; only pods of the same namespace
-that are not terminating count. Beyond kube-scheduler, no wave may leave a skew that is worse than both ``maxSkew``
-and the snapshot's where a pod that can move matches (DESIGN.md section 4).
+that are not terminating count. A pod that comes pinned to its node is judged by its own spec and by the pinned one: the
+pin makes that node the only domain there is, which matters where ``minDomains`` asks for more. Beyond kube-scheduler, no
+wave may leave a skew that is worse than both ``maxSkew`` and the snapshot's where a pod that can move matches (DESIGN.md
+section 4).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from descheduler.domain.moment import Moment, Violation
+from descheduler.domain.moment import Arrival, Moment, Violation
 from descheduler.domain.objects import Node, PodSpec
 from descheduler.domain.problem import PodClass, Problem
 from descheduler.domain.rows import Domains, Group, Spread
 from descheduler.domain.selectors import SpreadConstraint
-from descheduler.rules.constraints.topology import domains_by
+from descheduler.rules.constraints.topology import domains_by, reached, there_beside
 from descheduler.rules.filters import node_affinity, untolerated_taint
+from descheduler.rules.movers import STEERS
 
 NAME = "PodTopologySpread"
 
@@ -79,6 +82,30 @@ def rows(problem: Problem) -> Iterator[Spread]:
             min_domains=constraint.min_domains,
             guard=guard,
         )
+        pinned = tuple(c.index for c in classes if not c.waiting and any(STEERS[m] for m in c.movers))
+        if constraint.min_domains > 1 and constraint.honor_affinity and pinned:
+            nodes = reached(problem, pinned)
+            yield Spread(
+                rule=NAME,
+                carriers=pinned,
+                group=group,
+                domains=tuple((n,) for n in nodes),
+                max_skew=constraint.max_skew,
+                min_domains=len(nodes) + 1,  # too few domains, whatever there is: the emptiest counts 0
+                guard=None,
+            )
+
+
+def _too_many_beside_a_pin(
+    problem: Problem, moment: Moment, arrival: Arrival, constraint: SpreadConstraint, group: Group
+) -> Iterator[Violation]:
+    """With a pin on it the pod's own node is the only domain, which is fewer than ``minDomains``: nothing is subtracted."""
+    if not arrival.pinned or constraint.min_domains < 2 or not constraint.honor_affinity:
+        return
+    here = sum(there_beside(moment, arrival, c) for c in group) + (arrival.pod_class in group)
+    if here > constraint.max_skew:
+        node = problem.nodes[arrival.node].ref
+        yield Violation(NAME, str(node), f"{constraint.topology_key} {here} - 0 > maxSkew {constraint.max_skew} once it is pinned")
 
 
 def violations(problem: Problem, moment: Moment) -> Iterator[Violation]:
@@ -120,6 +147,7 @@ def _judge(
         if worst > allowed:
             yield Violation(NAME, f"{carrier.cluster}/{carrier.namespace}", f"{constraint.topology_key} skew {worst} > {allowed}")
     for arrival in comers:
+        yield from _too_many_beside_a_pin(problem, moment, arrival, constraint, group)
         value = dict(problem.nodes[arrival.node].labels).get(constraint.topology_key)
         node = problem.nodes[arrival.node].ref
         if value is None:

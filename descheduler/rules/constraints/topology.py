@@ -1,9 +1,10 @@
-"""Topology domains: the nodes of a cluster that share one value of a label."""
+"""Topology domains, and who else is there when a pod arrives."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from descheduler.domain.moment import Arrival, Moment
 from descheduler.domain.problem import Problem
 
 
@@ -15,3 +16,20 @@ def domains_by(problem: Problem, cluster: str, key: str, eligible: Callable[[int
         if value is not None and eligible(index):
             found.setdefault(value, []).append(index)
     return {value: tuple(nodes) for value, nodes in sorted(found.items())}
+
+
+def reached(problem: Problem, group: Iterable[int]) -> list[int]:
+    """Nodes that some class of the group may be sent to."""
+    return sorted({n for c in group for n in problem.classes[c].reach})
+
+
+def there_beside(moment: Moment, arrival: Arrival, pod_class: int, node: int | None = None) -> int:
+    """Pods of a class on a node (the arrival's, unless another is named) while it comes, apart from itself.
+
+    An old self that does not count is left out too.
+    """
+    where = arrival.node if node is None else node
+    count = moment.residents.get((pod_class, where), 0) + sum((a.pod_class, a.node) == (pod_class, where) for a in moment.arrivals)
+    if pod_class == arrival.pod_class:
+        count -= (where == arrival.node) + (where == arrival.old)
+    return count

@@ -227,6 +227,26 @@ def test_with_too_few_domains_the_skew_to_keep_is_measured_from_nothing() -> Non
     three = [spread_over(min_domains=3, app="web")]
     pairs = [web(i, f"{zone}1", spread=three) for i, zone in enumerate("aabb")]
 
-    (row,) = rule.rows(a_problem(*ZONES, *pairs))
+    whole, pinned = rule.rows(a_problem(*ZONES, *pairs))
 
-    assert row.guard == 2
+    assert whole.guard == 2
+    assert pinned.guard is None
+
+
+def test_a_pinned_copy_sees_one_domain_only_so_min_domains_lets_it_join_nobody() -> None:
+    two = [spread_over(max_skew=1, min_domains=2, app="web")]
+    nodes = [*ZONES, a_node("b2", zone="b")]
+    problem = a_problem(*nodes, web(1, "a1", spread=two), web(2, "b1", spread=two), a_pod("other", on="a1"))
+
+    crowded = broken(problem, rule, shift(problem, "web-1", "b1"))
+    alone = broken(problem, rule, shift(problem, "web-2", "b2"))
+
+    assert f"PodTopologySpread: east/b1: {ZONE} 2 - 0 > maxSkew 1 once it is pinned" in crowded
+    assert alone == []
+
+
+def test_a_pin_spoils_nothing_where_node_affinity_does_not_count() -> None:
+    two = [replace(spread_over(max_skew=2, min_domains=2, app="web"), honor_affinity=False)]
+    problem = a_problem(*ZONES, web(1, "a1", spread=two), web(2, "b1", spread=two), web(3, "b1", spread=two))
+
+    assert not any("pinned" in told for told in broken(problem, rule, shift(problem, "web-1", "b1")))

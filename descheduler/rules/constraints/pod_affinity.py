@@ -1,0 +1,104 @@
+"""Required pod affinity: a pod comes only where a pod it wants to be near is, for certain.
+
+The other half of kube-scheduler's InterPodAffinity (``interpodaffinity/filtering.go``), kubernetes.md 3.7: one and the same pod
+must match all terms, and be in the node's domain for each of them. A pod that matches its own terms may come first, as long as
+nobody matches them anywhere. Stricter than kube-scheduler, which counts terminating pods as company to be near: they may be gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from descheduler.domain.moment import Arrival, Moment, Violation
+from descheduler.domain.problem import PodClass, Problem
+from descheduler.domain.rows import Needs
+from descheduler.domain.selectors import PodTerm
+from descheduler.rules.constraints.topology import domains_by, there_beside
+
+NAME = "PodAffinity"
+
+
+def matches(terms: tuple[PodTerm, ...], c: PodClass) -> bool:
+    """Whether pods of the class match all terms."""
+    labels = dict(c.labels)
+    return all(term.matches(c.namespace, labels) for term in terms)
+
+
+def _company(problem: Problem, cluster: str, terms: tuple[PodTerm, ...]) -> list[int]:
+    return [c.index for c in problem.classes if c.cluster == cluster and matches(terms, c)]
+
+
+def rows(problem: Problem) -> Iterator[Needs]:
+    wanting: dict[tuple[str, tuple[PodTerm, ...]], list[PodClass]] = {}
+    for c in problem.classes:
+        if c.spec.affinity and c.reach:
+            wanting.setdefault((c.cluster, c.spec.affinity), []).append(c)
+    for (cluster, terms), classes in wanting.items():
+        company = _company(problem, cluster, terms)
+        anchors = tuple(c for c in company if not problem.classes[c].terminating)
+        for bootstrap in (False, True):
+            carriers = tuple(c.index for c in classes if (c.index in company) is bootstrap)
+            for key in dict.fromkeys(term.topology_key for term in terms) if carriers else ():
+                yield Needs(
+                    rule=NAME,
+                    carriers=carriers,
+                    anchors=anchors,
+                    company=tuple(company),
+                    domains=tuple(domains_by(problem, cluster, key).values()),
+                    bootstrap=bootstrap,
+                )
+
+
+def violations(problem: Problem, moment: Moment) -> Iterator[Violation]:
+    wanting: dict[tuple[str, tuple[PodTerm, ...]], list[Arrival]] = {}
+    for arrival in moment.arrivals:
+        c = problem.classes[arrival.pod_class]
+        if c.spec.affinity:
+            wanting.setdefault((c.cluster, c.spec.affinity), []).append(arrival)
+    for (cluster, terms), arrivals in wanting.items():
+        scene = _Scene(problem, moment, cluster, terms)
+        for key in dict.fromkeys(term.topology_key for term in terms):
+            for arrival in scene.lonely(arrivals, key):
+                namespace = problem.classes[arrival.pod_class].namespace
+                yield Violation(NAME, str(problem.nodes[arrival.node].ref), f"nobody whom a pod of {namespace} needs is near by {key}")
+
+
+class _Scene:
+    """One cluster at a moment, with the eyes of those who carry the same terms."""
+
+    def __init__(self, problem: Problem, moment: Moment, cluster: str, terms: tuple[PodTerm, ...]) -> None:
+        self.problem, self.moment = problem, moment
+        self.nodes = problem.nodes_of[cluster]
+        self.company = _company(problem, cluster, terms)
+
+    def lonely(self, arrivals: list[Arrival], key: str) -> list[Arrival]:
+        """Arrivals that find nobody near for certain and may not be the first of all."""
+        value = {n: dict(self.problem.nodes[n].labels).get(key) for n in self.nodes}
+        alone = [a for a in arrivals if value[a.node] is None or not self._near(a, [n for n in self.nodes if value[n] == value[a.node]])]
+        if self.moment.settled:
+            places = {value[a.node] for a in alone if a.pod_class in self.company}
+            settled = any(count > 0 for (c, _), count in self.moment.residents.items() if c in self.company)
+            return [a for a in alone if a.pod_class not in self.company or settled or len(places) > 1 or None in places]
+        return [a for a in alone if value[a.node] is None or not self._first(a)]
+
+    def _first(self, arrival: Arrival) -> bool:
+        """Whether it matches its own terms and nobody else who does can be anywhere."""
+        everyone = (there_beside(self.moment, arrival, c, n) for c in self.company for n in self.nodes)
+        return arrival.pod_class in self.company and not any(count > 0 for count in everyone)
+
+    def _near(self, arrival: Arrival, domain: list[int]) -> bool:
+        """Whether someone is there who neither leaves nor has yet to come; in the end state, whether someone ever was."""
+        moment = self.moment
+        for c in self.company:
+            if self.problem.classes[c].terminating:
+                continue
+            if c == arrival.pod_class and arrival.twin in domain:
+                return True
+            for n in domain:
+                if moment.settled:
+                    sure = there_beside(moment, arrival, c, n) + moment.gone.get((c, n), 0)
+                else:
+                    sure = moment.residents.get((c, n), 0) - moment.leaving.count((c, n))
+                if sure > 0:
+                    return True
+        return False
