@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from descheduler.diagnose.nominated import barred
 from descheduler.diagnose.surroundings import Surroundings
 from descheduler.diagnose.waiting import held_back, not_ours
 from descheduler.domain.objects import Budget, Cluster, Node, Pod, PodSpec, Quota
@@ -19,6 +18,7 @@ from descheduler.policy.policy import Policy
 from descheduler.rules.filters import KUBE_SCHEDULER, Verdicts
 from descheduler.rules.movers import TECHNIQUES, movers_for, reserved
 from descheduler.rules.node_sets import NodeSets
+from descheduler.rules.nominated import barred
 from descheduler.rules.protections import protection
 from descheduler.rules.subject import ProtectionSettings, Subject
 

@@ -22,6 +22,8 @@ class Capacity:
     limit: int
     comers: Group | None = None
     """Only arrivals of these classes are held to this limit; ``None``: all are."""
+    promised: Group = ()
+    """Nominated classes whose room the limit leaves out: pods of theirs that come to the node do not count once more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,6 +105,8 @@ class Ledger:
         """By node: limits that hold for some comers only."""
         self._held_to: list[tuple[int, int]] = []
         """(class, node) of this wave's arrivals on nodes with such limits."""
+        self._come: dict[tuple[int, int], int] = defaultdict(int)
+        """How many of a class have come to such a node in all waves."""
         self._quotas: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
         """By class: row, what a second copy adds, limit."""
         self._copied: list[int] = []
@@ -232,6 +234,7 @@ class Ledger:
         self.problem.classes[c].requests.add_to(self.used[node])
         if node in self._stricter:
             self._held_to.append((c, node))
+            self._come[c, node] += 1
         comer = _Coming(c, node, old, twin)
         for book in self._entries.get(c, ()):
             book.coming.append(comer)
@@ -241,6 +244,7 @@ class Ledger:
         self.problem.classes[c].requests.add_to(self.used[node], -1)
         if node in self._stricter:
             self._held_to.pop()
+            self._come[c, node] -= 1
         for book in self._entries.get(c, ()):
             book.coming.pop()
             self._tally(book, c, node, -1, -1)
@@ -266,8 +270,13 @@ class Ledger:
 
     def _roomy_enough(self, c: int, node: int) -> bool:
         """Whether everyone fits whose limit is stricter than the node's own."""
-        used = self.used[node]
-        return all(used.get(row.resource, 0) <= row.limit for row in self._stricter[node] if c in (row.comers or ()))
+        used, classes = self.used[node], self.problem.classes
+        for row in self._stricter[node]:
+            if c in (row.comers or ()):
+                promised = sum(self._come[p, node] * classes[p].requests[row.resource] for p in row.promised)
+                if used.get(row.resource, 0) - promised > row.limit:
+                    return False
+        return True
 
     def _spend(self, c: int, sign: int) -> None:
         for budget in self.problem.classes[c].budgets:

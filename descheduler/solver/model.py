@@ -154,9 +154,9 @@ class Model:
 
     def _capacity(self, row: Capacity) -> None:
         """Divided by the gcd of all requests that can change, the limit floored (DESIGN.md section 3)."""
-        asks = {c: a for c in self.present(row.node) if (a := self.problem.classes[c].requests[row.resource])}
+        asks = {c: a for c in self.present(row.node) if c not in row.promised and (a := self.problem.classes[c].requests[row.resource])}
         held = tuple(asks) if row.comers is None else row.comers
-        if not any((c, row.node, s.wave) in self.arrivals for c in held for s in self._of(row.node)):
+        if not asks or not any((c, row.node, s.wave) in self.arrivals for c in held for s in self._of(row.node)):
             return
         divisor = gcd(*asks.values())
         free = row.limit - self.problem.used[row.node][row.resource]

@@ -8,10 +8,11 @@ from itertools import product
 
 from descheduler.domain.moment import Arrival, Moment, snapshot_spots
 from descheduler.domain.placement import Bind, Route, Shift
-from descheduler.domain.problem import Problem
+from descheduler.domain.problem import PodClass, Problem
 from descheduler.rules.constraints import CONSTRAINTS, Constraint
 from descheduler.rules.filters import Verdicts
 from descheduler.rules.movers import KEEPS_BOTH, STEERS
+from descheduler.rules.nominated import barred
 
 Outcome = tuple[tuple[int, ...], int]
 """Pods placed per priority, highest first, and minus the number of moves."""
@@ -41,14 +42,19 @@ def _moved(problem: Problem, s: Shift) -> Arrival:
 
 def _routes(problem: Problem) -> Iterator[Route]:
     verdicts = Verdicts()
+    nominated = [c for c in problem.classes if c.nominated is not None]
+
+    def lets(c: PodClass, n: int) -> bool:
+        return verdicts.admits(c.spec, problem.nodes[n]) and not barred(c, problem.nodes, nominated) >> n & 1
+
     movable = [(c, node) for c in problem.movable for node, pods in c.at.items() for _ in pods]
     waiting = [c for c in problem.placeable for _ in c.pods]
     everywhere = range(len(problem.nodes))
     choices: list[list[int | None]] = []
     choices += [
-        [node, *(n for n in everywhere if n != node and verdicts.admits(c.spec, problem.nodes[n]))] for c, node in movable
+        [node, *(n for n in everywhere if n != node and lets(c, n))] for c, node in movable
     ]
-    choices += [[None, *(n for n in everywhere if verdicts.admits(c.spec, problem.nodes[n]))] for c in waiting]
+    choices += [[None, *(n for n in everywhere if lets(c, n))] for c in waiting]
     for choice in product(*choices):
         shifts = tuple(
             Shift(wave=1, arrival_wave=1, pod_class=c.index, source=node, target=there, mover=c.movers[0])

@@ -3,7 +3,7 @@
 kube-scheduler's NodeResourcesFit (``noderesources/fit.go``), and NodeVolumeLimits, whose pieces are counted as one more resource: a
 resource is looked at only when the arriving pod asks for it. A node that is overcommitted already keeps what stays there, but takes
 no arrival that asks for what it lacks. A waiting pod that is nominated to a node counts there against whoever is of equal or lower
-priority (``RunFilterPluginsWithNominatedPods``), wherever the plan sends it: stricter, while it is on its way.
+priority (``RunFilterPluginsWithNominatedPods``) until it is there; if the plan sends it elsewhere, to the end: stricter.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _beside_nominated(problem: Problem, node: int, nominated: list[PodClass]) ->
         for resource in sorted({r for c in group for r in problem.classes[c].requests}):
             limit = problem.nodes[node].allocatable[resource] - held.get(resource, 0)
             asking = tuple(c for c in group if resource in problem.classes[c].requests)
-            yield Capacity(rule=NAME, node=node, resource=resource, limit=limit, comers=asking)
+            yield Capacity(rule=NAME, node=node, resource=resource, limit=limit, comers=asking, promised=before_them)
 
 
 def violations(problem: Problem, moment: Moment) -> Iterator[Violation]:
@@ -77,8 +77,12 @@ def violations(problem: Problem, moment: Moment) -> Iterator[Violation]:
                 yield Violation(NAME, str(node.ref), f"{resource} {need} > {have}")
     nominated = _nominated(problem)
     for c, index in sorted({(a.pod_class, a.node) for a in moment.arrivals} if nominated else ()):
-        held = _reserved(ahead(problem.classes[c], index, nominated))
+        before = ahead(problem.classes[c], index, nominated)
+        held = _reserved(before)
+        here = dict(used[index])
+        for p in before:
+            p.requests.add_to(here, -moment.during().get((p.index, index), 0))
         for resource in problem.classes[c].requests if held else ():
-            have, need = problem.nodes[index].allocatable[resource] - held.get(resource, 0), used[index].get(resource, 0)
+            have, need = problem.nodes[index].allocatable[resource] - held.get(resource, 0), here.get(resource, 0)
             if need > have:
                 yield Violation(NAME, str(problem.nodes[index].ref), f"{resource} {need} > {have} beside nominated pods")
