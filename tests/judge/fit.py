@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from tests.judge.affinity import clash, company_refusal
 from tests.judge.fleet import Node, Pod
@@ -54,9 +55,10 @@ def nominees(guest: Guest, state: State, *, stricter: bool = False) -> list[Gues
     return out
 
 
-def company_of(guest: Guest, most: State, least: State, *, ignoring: frozenset[Token] = frozenset(), stricter: bool = False) -> str | None:
-    """Everything that looks at other pods, amounts left out; once with nominated pods and once without."""
-    held = nominees(guest, most, stricter=stricter)
+def company_of(
+    guest: Guest, most: State, least: State, held: list[Guest], *, ignoring: frozenset[Token] = frozenset(), stricter: bool = False
+) -> str | None:
+    """Everything that looks at other pods, amounts left out; once with the nominated pods ``held`` and once without."""
     for with_them in (False, True) if held else (False,):
         many = most.with_guests(held) if with_them else most
         few = many if least is most else least.with_guests(held) if with_them else least
@@ -73,25 +75,27 @@ def company_of(guest: Guest, most: State, least: State, *, ignoring: frozenset[T
     return None
 
 
-def held_for_nominees(guest: Guest, state: State, *, stricter: bool = False) -> Counter[str]:
-    """The requests that nominated pods hold on the guest's node."""
+def room_of(guests: list[Guest]) -> Counter[str]:
+    """What they ask for together."""
     told: Counter[str] = Counter()
-    for each in nominees(guest, state, stricter=stricter):
+    for each in guests:
         told.update(each.requests)
     return told
 
 
-def joint_refusal(guest: Guest, state: State, *, reserved: Counter[str] | None = None, stricter: bool = False) -> str | None:
-    """Why the guest does not fit into the state right now; ``stricter``: or why a careful tool may say so."""
+def joint_refusal(guest: Guest, state: State, *, reserved: Iterable[Guest] = (), stricter: bool = False) -> str | None:
+    """Why the guest does not fit into the state right now; ``stricter``: or why a careful tool may say so.
+
+    ``reserved`` are copies that keep a place on the guest's node against it, as nominated pods do.
+    """
     node = state.cluster.nodes.get(guest.node)
     if node is None:
         return "there is no such node"
-    held = held_for_nominees(guest, state, stricter=stricter)
-    held.update(reserved or {})
+    held = [*nominees(guest, state, stricter=stricter), *reserved]
     return (
         refusal(guest.pod, node)
         or volume_refusal(guest.pod, node, state.cluster, fresh=guest.fresh)
         or ("a pod of unknown size is there" if state.closed(guest.node) else None)
-        or state.lacks(guest, reserved=held)
-        or company_of(guest, state, state, stricter=stricter)
+        or state.lacks(guest, reserved=room_of(held))
+        or company_of(guest, state, state, held, stricter=stricter)
     )

@@ -8,9 +8,8 @@ of equal or lower priority that the same scheduler serves.
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.judge.fit import joint_refusal
 from tests.judge.fleet import Cluster, Fleet, Pod
@@ -142,13 +141,11 @@ class Play:
                 out.append(name)
         return out
 
-    def _reserved(self, node: str, pod: Pod) -> Counter[str]:
-        told: Counter[str] = Counter()
-        ours = self.cluster.serves(pod)
-        for step in self.held:
-            if ours and step.node == node and step.pod.priority >= pod.priority:
-                told.update(step.guest(self.cluster).requests)
-        return told
+    def _reserved(self, node: str, pod: Pod) -> list[Guest]:
+        """Gated, nominated copies that keep their place on the node against the pod."""
+        ours, lower = self.cluster.serves(pod), pod.priority
+        held = [step.guest(self.cluster) for step in self.held if ours and step.node == node and step.pod.priority >= lower]
+        return [replace(guest, role="reserved") for guest in held]
 
 
 def may_rival(pod: Pod) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 
 from tests.judge.quantities import Body
-from tests.judge.tiny import SINCE, Case, Change, both, deployment, placement, pod
+from tests.judge.tiny import SINCE, Case, Change, also_waiting, both, deployment, node, placement, pod
 
 ZONE = "topology.kubernetes.io/zone"
 DRIVER = "csi.example.com"
@@ -127,6 +127,18 @@ def an_ephemeral_claim_of(owner: str) -> Change:
     return change
 
 
+def late_waits(category: str, *objects: Body) -> Change:
+    """One more waiting pod, of 3 cpu, that mounts ``data`` and is told as ``category``."""
+
+    def change(case: Case) -> None:
+        also_waiting(case, category, "3")
+        case.objects += deepcopy(objects)
+        mounts("late")(case)
+        case.plan["placements"][0]["mover"] = "Surge"  # a copy keeps big's room against late
+
+    return change
+
+
 SPOILT: dict[str, tuple[Change, str]] = {
     # claims that no pod can wait with
     "a claim that is not there": (big_mounts(), "it may not be placed: claim shop/data is not in the snapshot"),
@@ -188,10 +200,21 @@ SPOILT: dict[str, tuple[Change, str]] = {
         "claim shop/data is ReadWriteOncePod and c/shop/other-1 has it",
     ),
     "a claim of one node and two copies": (web_mounts(claim(volume="v"), volume()), "claim shop/data cannot be mounted on two nodes"),
+    # pods without a place
+    "a pod with an unbound claim is Room": (late_waits("Room", UNBOUND, storage("Immediate")), "but NotOurs: claim shop/data is unbound"),
+    "a pod whose volume nobody reaches is Room": (late_waits("Room", claim(volume="v"), volume(zone="z")), "no node ever admits it: Never"),
+    "a pod whose volume is at hand is Never": (late_waits("Never", claim(volume="v"), volume(zone="b")), "is Never, but n2 admits it"),
+    "a place near the volume is overlooked": (
+        both(late_waits("Room", claim(volume="v"), volume(zone="d")), lambda c: c.objects.append(node("n4", 4, "d"))),
+        "c/shop/late is unplaced, but fits on c/n4 when the plan is done",
+    ),
     "an unbound claim of two": (two_share_an_unbound_claim("n3"), "claim shop/data is bound by c/shop/late, nobody knows where"),
 }
 
 LAWFUL: dict[str, Change] = {
+    "a pod with an unbound claim is NotOurs": late_waits("NotOurs", UNBOUND, storage("Immediate")),
+    "a pod whose volume nobody reaches is Never": late_waits("Never", claim(volume="v"), volume(zone="z")),
+    "a pod whose volume is where no room is": late_waits("Room", claim(volume="v"), volume(zone="b")),
     "a volume of the zone": big_mounts(claim(volume="v"), volume(zone="a")),
     "a volume of several zones": zoned({ZONE: "a__b"}),
     "a volume labelled where the node is not": big_mounts(claim(volume="v"), volume(labels={ZONE: "b"})),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.judge.budgets import budget_violations
-from tests.judge.fit import company_of, held_for_nominees, refusal
+from tests.judge.fit import company_of, nominees, refusal, room_of
 from tests.judge.fleet import Cluster, Fleet, Pod
 from tests.judge.moves import Step, residents
 from tests.judge.quantities import Body
@@ -61,13 +61,13 @@ def arrival_refusal(step: Step, guest: Guest, most: State, least: State) -> str 
     """Why an arrival is unlawful in its wave; only the own old self of a mover without surge does not count."""
     ignoring = frozenset() if step.keeps_old else frozenset({(step.pod.key, "old")})
     node = most.cluster.nodes[guest.node]
-    few = _with_own_old_self(step, most, least)
+    few, held = _with_own_old_self(step, most, least), nominees(guest, most)
     return (
         refusal(step.pod, node)
         or volume_refusal(step.pod, node, most.cluster, fresh=guest.fresh)
         or ("a pod of unknown size is there" if most.closed(guest.node) else None)
-        or most.lacks(guest, reserved=held_for_nominees(guest, most), ignoring=ignoring)
-        or company_of(guest, most, few, ignoring=ignoring)
+        or most.lacks(guest, reserved=room_of(held), ignoring=ignoring)
+        or company_of(guest, most, few, held, ignoring=ignoring)
         or (spread_refusal(guest, most, few, ignoring, pinned=True) if step.steers else None)
     )
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.properties.wild_policy import a_wild_policy
+from tests.properties.wild_more import More
+from tests.properties.wild_policy import a_wild_policy, more_of_a_policy
 from tests.raw import (
     Json,
     budget_json,
@@ -264,6 +265,18 @@ class WildFleet:
             write_cluster(folder / name, *objects)
         (folder / "fleet.yaml").write_text(json.dumps(self.fleet))  # JSON is YAML
         return folder
+
+
+def a_wilder_fleet(seed: int) -> WildFleet:
+    """The fleet of a seed with everything that only exact fit can judge; its dice leave the plain fleet of the seed as it is."""
+    wild, dice = a_wild_fleet(seed), Random(f"{seed}-more")
+    for objects in wild.clusters.values():
+        More(objects, dice).grow()
+    for listed in wild.fleet["clusters"]:
+        if dice.random() < 0.5:
+            listed["scheduler"] = {"profiles": ["default-scheduler", "batch"]}
+    more_of_a_policy(wild.policy, dice)
+    return wild
 
 
 def a_wild_fleet(seed: int) -> WildFleet:

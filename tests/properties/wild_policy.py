@@ -35,3 +35,12 @@ def a_wild_policy(dice: Random) -> Json:
     if dice.random() < 0.1:
         spec["trigger"] = {"minPriority": 100}
     return {"apiVersion": "fleet.descheduler.io/v1alpha1", "kind": "DeschedulePolicy", "metadata": {"name": "wild"}, "spec": spec}
+
+
+def more_of_a_policy(policy: Json, dice: Random) -> None:
+    """Often lets pods with claims move, and sometimes only by one technique."""
+    protections = policy["spec"]["protections"]
+    protections["persistentVolumes"] = dice.random() < 0.3
+    protections["localStorage"] = dice.random() < 0.5
+    if dice.random() < 0.2:
+        policy["spec"]["movers"] = [dice.choice(["Surge", "Hold", "Evict"])]
