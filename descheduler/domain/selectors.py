@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 Pairs = tuple[tuple[str, str], ...]
 """A map of strings as sorted pairs: hashable, picklable, equal by content."""
+
+_DIGITS = re.compile(r"[+-]?[0-9]{1,63}")
 
 
 def pairs(mapping: Mapping[str, str]) -> Pairs:
@@ -14,10 +17,10 @@ def pairs(mapping: Mapping[str, str]) -> Pairs:
 
 
 def _integer(text: str) -> int | None:
-    try:
-        value = int(text)
-    except ValueError:
+    """An int64 as Go's ``strconv.ParseInt`` reads it; Python's ``int`` would take ``1_000`` and spaces too."""
+    if not _DIGITS.fullmatch(text):
         return None
+    value = int(text)
     return value if -(2**63) <= value < 2**63 else None
 
 

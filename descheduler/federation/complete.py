@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from descheduler.domain.objects import Node, OwnerRef, Pod, Workload
 from descheduler.domain.selectors import PodTerm
+from descheduler.federation.attach_limits import asked
+from descheduler.federation.claims import Attached, Claims, Judged
 from descheduler.federation.convert_pod import PodDraft
 from descheduler.federation.convert_selectors import ScopedTerm, resolve
-from descheduler.federation.convert_volumes import Claim, why_waiting
 from descheduler.federation.interning import Interner
 
 
@@ -20,15 +21,20 @@ class Surroundings:
     namespaces: Mapping[str, Mapping[str, str] | None]
     """The labels of every namespace that exists or holds a pod; None when there is no such object or it cannot be read."""
     runtime_classes: frozenset[str]
-    claims: Mapping[tuple[str, str], Claim] | None
-    """None when nobody read claims: then nothing can be said about waiting for one."""
-    binding_modes: Mapping[str, str]
+    claims: Claims
 
 
-def complete_pod(draft: PodDraft, seen: Surroundings, interner: Interner) -> Pod:
-    """The pod with its namespace selectors resolved; opaque when an object it needs is not there."""
+CLAIMS_ARE_MODELLED = False
+"""Whether the rules know what claims ask of a node; until then a pod that mounts one is opaque."""
+
+
+def complete_pod(draft: PodDraft, seen: Surroundings, interner: Interner) -> tuple[Pod, frozenset[Attached]]:
+    """The pod with its namespace selectors resolved and its claims judged, and its CSI volumes.
+
+    Opaque when an object it needs is not there.
+    """
     if draft.complete:
-        return draft.pod
+        return draft.pod, frozenset()
     spec, opaque = draft.pod.spec, draft.pod.spec.opaque
     if draft.runtime_class and draft.runtime_class not in seen.runtime_classes:
         opaque = opaque or "spec.runtimeClassName: its RuntimeClass is missing"
@@ -38,25 +44,31 @@ def complete_pod(draft: PodDraft, seen: Surroundings, interner: Interner) -> Pod
         if not known:
             opaque = opaque or f"spec.affinity.{kind}: namespaceSelector needs a Namespace that is missing"
     affinity, anti_affinity = interner(spec.affinity + near), interner(spec.anti_affinity + apart)
-    spec = interner(replace(spec, affinity=affinity, anti_affinity=anti_affinity, opaque=opaque))
-    return replace(draft.pod, spec=spec, waits_for_claim=_waits_for_claim(draft, seen))
+    pod = replace(draft.pod, spec=interner(replace(spec, affinity=affinity, anti_affinity=anti_affinity, opaque=opaque)))
+    if not draft.claims and not draft.inline:
+        return pod, frozenset()
+    judged = seen.claims.judge(draft)
+    if not CLAIMS_ARE_MODELLED and draft.claims:
+        judged = replace(judged, opaque=judged.opaque or draft.claims[0].field)
+    return _with_claims(pod, judged, seen.claims, interner), judged.attached
+
+
+def _with_claims(pod: Pod, judged: Judged, claims: Claims, interner: Interner) -> Pod:
+    spec = replace(
+        pod.spec,
+        requests=interner.resources({**pod.spec.requests, **asked(judged.attached, claims)}),
+        node_demands=interner(judged.demands),
+        exclusive_claims=interner(judged.exclusive),
+        opaque=pod.spec.opaque or judged.opaque,
+    )
+    volumes = tuple(replace(volume, shared=True) if volume.claim in judged.shared else volume for volume in pod.volumes)
+    return replace(pod, spec=interner(spec), volumes=interner(volumes), waits_for_claim=judged.waits if pod.waiting else None)
 
 
 def _resolved(scoped: tuple[ScopedTerm, ...], seen: Surroundings, *, unknown: bool) -> tuple[tuple[PodTerm, ...], bool]:
     """The terms with their namespaces, and whether all labels they needed were known."""
     found = [resolve(term, seen.namespaces, unknown=unknown) for term in scoped]
     return tuple(term for term, _ in found), all(complete for _, complete in found)
-
-
-def _waits_for_claim(draft: PodDraft, seen: Surroundings) -> str | None:
-    if seen.claims is None:
-        return None
-    for use in draft.claims:
-        claim = seen.claims.get((draft.pod.ref.namespace, use.name))
-        why = why_waiting(use, claim, draft.pod.uid, seen.binding_modes)
-        if why is not None:
-            return why
-    return None
 
 
 def with_closed_nodes(nodes: Iterable[Node], pods: Iterable[Pod], nameless_on: Iterable[str]) -> tuple[Node, ...]:

@@ -13,14 +13,16 @@ from typing import Any, TypeVar
 
 from descheduler.domain.objects import Budget, Cluster, Node, Pod, ScaleUp, Workload
 from descheduler.domain.snapshot import Remark
+from descheduler.federation.attach_limits import with_attach_limits
+from descheduler.federation.claims import Attached, Claims
 from descheduler.federation.complete import Surroundings, complete_pod, pointed_to, with_closed_nodes
 from descheduler.federation.convert_pod import PodDraft
-from descheduler.federation.convert_volumes import Claim, StorageClass
 from descheduler.federation.fields import Odd
 from descheduler.federation.interning import Interner
 from descheduler.federation.kinds import KINDS, PASSED_OVER, Item, NamespaceFound, Present, Reading, Source, read_other
 from descheduler.federation.latest import Latest
 from descheduler.federation.metadata import newest_time, place
+from descheduler.federation.storage import Capacity, Storage, Unread, by_name
 
 V = TypeVar("V")
 
@@ -115,7 +117,7 @@ class ClusterBuilder:
     def build(self) -> tuple[Cluster, tuple[Remark, ...]]:
         """The cluster, sorted, and what was odd about its objects. Objects may be added after, and it be built again."""
         spaces = self._values("Namespace", NamespaceFound)
-        pods = self._pods(spaces)
+        pods, nodes = self._pods_and_nodes(spaces)
         workloads = [workload for (known, kind) in self._stores if known for workload in self._values(kind, Workload)]
         others = [workload for (known, kind) in self._stores if not known for workload in self._values(kind, Workload, known=False)]
         workloads += pointed_to(others, workloads, pods)
@@ -126,13 +128,13 @@ class ClusterBuilder:
             uid=self.uid or self.kube_system_uid(),
             server_version=self.server_version,
             movers=self.movers,
-            nodes=with_closed_nodes(self._values("Node", Node), pods, self._nameless_on),
+            nodes=with_closed_nodes(nodes, pods, self._nameless_on),
             pods=pods,
             workloads=tuple(sorted(workloads, key=lambda w: (w.kind, w.namespace, w.name, w.api_version))),
             budgets=tuple(self._values("PodDisruptionBudget", Budget)),
             namespaces=tuple(found.namespace for found in spaces),
             scale_ups=tuple(sorted(scale_ups, key=lambda s: (s.namespace, s.pod, s.at, s.reason))),
-            absent=tuple(kind for kind in KINDS if kind not in self.kinds),
+            absent=tuple(kind for kind in KINDS if kind not in self.kinds and KINDS[kind].missed),
         )
         return cluster, self._all_remarks()
 
@@ -141,18 +143,48 @@ class ClusterBuilder:
         store = self._stores.get((True, "Namespace"))
         return next((uid for (_, name, uid), _ in store.items() if name == "kube-system"), "") if store else ""
 
-    def _pods(self, spaces: list[NamespaceFound]) -> tuple[Pod, ...]:
+    def _pods_and_nodes(self, spaces: list[NamespaceFound]) -> tuple[tuple[Pod, ...], tuple[Node, ...]]:
         drafts = self._values("Pod", PodDraft)
         labels: dict[str, Any] = dict.fromkeys(sorted({draft.pod.ref.namespace for draft in drafts}))
         labels |= {found.namespace.name: found.labels for found in spaces}
-        claims = {(claim.namespace, claim.name): claim for claim in self._values("PersistentVolumeClaim", Claim)}
         seen = Surroundings(
             namespaces=labels,
             runtime_classes=frozenset(found.name for found in self._values("RuntimeClass", Present)),
-            claims=claims if "PersistentVolumeClaim" in self.kinds else None,
-            binding_modes={found.name: found.binding_mode for found in self._values("StorageClass", StorageClass)},
+            claims=Claims(self._storage()),
         )
-        return tuple(complete_pod(draft, seen, self._source.interner) for draft in drafts)
+        pods: list[Pod] = []
+        held: dict[str, set[Attached]] = {}
+        drivers: set[str] = set()
+        for draft in drafts:
+            pod, attached = complete_pod(draft, seen, self._source.interner)
+            pods.append(pod)
+            if attached:
+                drivers |= {driver for driver, _ in attached}
+                held.setdefault(pod.node or "", set()).update(attached)
+        return tuple(pods), with_attach_limits(self._values("Node", Node), held, drivers, seen.claims)
+
+    def _storage(self) -> Storage:
+        """What was read of it; a kind that nobody listed is unknown, not empty."""
+
+        def listed(kind: str) -> dict[str, Any] | None:
+            return by_name(self._all(kind)) if kind in self.kinds else None
+
+        claims = self._all("PersistentVolumeClaim") if "PersistentVolumeClaim" in self.kinds else None
+        attachments: list[Any] = self._all("VolumeAttachment") if "VolumeAttachment" in self.kinds else [Unread("", "")]
+        return Storage(
+            claims=None if claims is None else {(c.namespace, c.name): None if isinstance(c, Unread) else c for c in claims},
+            volumes=listed("PersistentVolume"),
+            classes=listed("StorageClass"),
+            nodes=listed("CSINode"),
+            drivers=listed("CSIDriver"),
+            capacities=tuple(self._values("CSIStorageCapacity", Capacity)) if "CSIStorageCapacity" in self.kinds else None,
+            attachments=None if any(isinstance(a, Unread) for a in attachments) else tuple(attachments),
+        )
+
+    def _all(self, kind: str) -> list[Any]:
+        """What was kept of a kind, unreadable ones included, by namespace and name."""
+        store = self._stores.get((True, kind))
+        return [value for _, (value, _) in store.items() if value is not None] if store else []
 
     def _values(self, kind: str, of: type[V], *, known: bool = True) -> list[V]:
         """What was kept of a kind, by namespace and name."""

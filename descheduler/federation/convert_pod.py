@@ -13,7 +13,7 @@ from descheduler.domain.objects import Pod, PodRef, PodSpec
 from descheduler.domain.selectors import HostPort, NodeSelectorTerm, Pairs, SpreadConstraint
 from descheduler.federation import convert_selectors as selectors
 from descheduler.federation.convert_ports import host_ports
-from descheduler.federation.convert_volumes import ClaimUse, claims_used, volumes
+from descheduler.federation.convert_volumes import NO_MOUNTS, ClaimUse, Mounts, mounts
 from descheduler.federation.fields import NOTHING, Attempts, mapping, moment, name, objects, sorted_pairs, text, whole
 from descheduler.federation.interning import Interner
 from descheduler.federation.metadata import MIRROR, Place, controlling_owner, known_annotations
@@ -38,11 +38,12 @@ class PodDraft:
     """Of its required anti-affinity."""
     runtime_class: str = ""
     claims: tuple[ClaimUse, ...] = ()
-    """What a waiting pod may be waiting for; empty for bound pods."""
+    inline: tuple[str, ...] = ()
+    """CSI drivers towards whose attach limit its volumes without a claim count."""
 
     @property
     def complete(self) -> bool:
-        return not self.near and not self.apart and not self.runtime_class and not self.claims
+        return not (self.near or self.apart or self.runtime_class or self.claims or self.inline)
 
 
 def finished(raw: Mapping[str, Any]) -> bool:
@@ -68,13 +69,14 @@ def read_pod(raw: Mapping[str, Any], place: Place, cluster: str, interner: Inter
     since, message = _waits_since(conditions.get("PodScheduled", NOTHING), created, attempt) if waiting else (None, "")
     owner = attempt(controlling_owner, meta.get("ownerReferences"), "metadata.ownerReferences", None)
     mirror = attempt(mapping, meta.get("annotations"), "metadata.annotations", NOTHING).get(MIRROR) is not None
+    mounted: Mounts = attempt(lambda value, at: mounts(value, at, place.name), body.get("volumes"), "spec.volumes", NO_MOUNTS, closes=True)
     pod = Pod(
         ref=PodRef(cluster, intern_text(place.namespace), place.name),
         uid=place.uid,
         spec=spec,
         labels=labels,
         annotations=notes,
-        volumes=interner(attempt(volumes, body.get("volumes"), "spec.volumes", ())),
+        volumes=interner(mounted.volumes),
         node=intern_text(node) if node else None,
         phase=intern_text(attempt(text, status.get("phase"), "status.phase", "") or "Pending"),
         ready=conditions.get("Ready", NOTHING).get("status") == "True",
@@ -88,9 +90,9 @@ def read_pod(raw: Mapping[str, Any], place: Place, cluster: str, interner: Inter
         owner=interner(owner),
         static=mirror or (owner is not None and owner.kind == "Node"),
     )
-    uses = attempt(lambda value, field: claims_used(value, field, place.name), body.get("volumes"), "spec.volumes", ()) if waiting else ()
     runtime_class = attempt(text, body.get("runtimeClassName"), "spec.runtimeClassName", "")
-    return PodDraft(_doubted(pod, attempt, interner), near, apart, runtime_class, uses), tuple(dict.fromkeys(attempt.oddities))
+    draft = PodDraft(_doubted(pod, attempt, interner), near, apart, runtime_class, mounted.claims, mounted.inline)
+    return draft, tuple(dict.fromkeys(attempt.oddities))
 
 
 def _waits_since(scheduled: Mapping[str, Any], created: datetime | None, attempt: Attempts) -> tuple[datetime | None, str]:
@@ -163,7 +165,7 @@ def _affinity(
     none: selectors.Terms = ((), ())
     affinity = attempt(mapping, value, "spec.affinity", NOTHING, closes=True)
     nodes = attempt(mapping, affinity.get("nodeAffinity"), "spec.affinity.nodeAffinity", NOTHING)
-    to_nodes = attempt(selectors.node_affinity, nodes.get(selectors.REQUIRED), _NODE_AFFINITY, None)
+    to_nodes = attempt(selectors.node_terms, nodes.get(selectors.REQUIRED), _NODE_AFFINITY, None)
     near = attempt(mapping, affinity.get("podAffinity"), "spec.affinity.podAffinity", NOTHING)
     to_pods = attempt(terms_of, near.get(selectors.REQUIRED), _AFFINITY, none)
     apart = attempt(mapping, affinity.get("podAntiAffinity"), "spec.affinity.podAntiAffinity", NOTHING, closes=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from descheduler.domain.selectors import (
 from descheduler.federation.fields import listing, mapping, objects, odd, string_map, text, texts, whole
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _NAME_LABEL = "kubernetes.io/metadata.name"
 _VALUES_NEEDED = {"In": True, "NotIn": True, "Exists": False, "DoesNotExist": False}
 
@@ -60,8 +62,8 @@ def _ordered(requirements: list[Requirement]) -> tuple[Requirement, ...]:
     return tuple(sorted(set(requirements), key=lambda r: (r.key, r.operator, r.values)))
 
 
-def node_affinity(value: object, field: str) -> tuple[NodeSelectorTerm, ...] | None:
-    """The terms of required node affinity, ORed; None when there is none. Raises Odd for a term that cannot be judged."""
+def node_terms(value: object, field: str) -> tuple[NodeSelectorTerm, ...] | None:
+    """The terms of a node selector, ORed; None when there is none. Raises Odd for one the API server would not have taken."""
     if value is None:
         return None
     terms = []
@@ -70,16 +72,32 @@ def node_affinity(value: object, field: str) -> tuple[NodeSelectorTerm, ...] | N
         on_labels, on_name = f"{at}.matchExpressions", f"{at}.matchFields"
         expressions = [_node_requirement(item, f"{on_labels}[]") for item in objects(term.get("matchExpressions"), on_labels)]
         names = [_name_requirement(item, f"{on_name}[]") for item in objects(term.get("matchFields"), on_name)]
-        terms.append(NodeSelectorTerm(_ordered(expressions), _ordered(names)))
+        terms.append(term_of(expressions, names))
     return tuple(terms)
+
+
+def term_of(expressions: list[Requirement], names: list[Requirement] | None = None) -> NodeSelectorTerm:
+    """The term, empty when kube-scheduler cannot parse one of its expressions: then it matches no node.
+
+    Source: apimachinery ``labels.NewRequirement``. The API server takes such terms from clients that had them before.
+    """
+    if not all(map(_parses, expressions)):
+        return NodeSelectorTerm()
+    return NodeSelectorTerm(_ordered(expressions), _ordered(names or []))
+
+
+def _parses(requirement: Requirement) -> bool:
+    """Numbers that cannot be parsed match no label anyway."""
+    values = requirement.values
+    return all(_LABEL_VALUE.fullmatch(value) for value in values) and (bool(values) or requirement.operator not in ("In", "NotIn"))
 
 
 def _node_requirement(item: Mapping[str, Any], field: str) -> Requirement:
     if item.get("operator") not in ("Gt", "Lt"):
         return _requirement(item, field)
     values = texts(item.get("values"), f"{field}.values")
-    if len(values) != 1 or not values[0].lstrip("+-").isdecimal():
-        raise odd(f"{field}.values", item.get("values"), "one whole number")
+    if len(values) != 1:
+        raise odd(f"{field}.values", item.get("values"), "one value")
     return Requirement(text(item.get("key"), f"{field}.key"), item["operator"], values)
 
 

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from descheduler.domain.objects import Namespace
+from descheduler.federation import convert_storage as storage
 from descheduler.federation import convert_workload as workloads
 from descheduler.federation.convert_event import read_scale_up
 from descheduler.federation.convert_node import read_node
 from descheduler.federation.convert_pod import finished, read_pod
-from descheduler.federation.convert_volumes import Claim, StorageClass, read_claim, read_storage_class
 from descheduler.federation.fields import Odd, mapping, sorted_pairs
 from descheduler.federation.interning import Interner
 from descheduler.federation.metadata import IN_DOUBT, Place, known_annotations
+from descheduler.federation.storage import Unread
 
 Raw = Mapping[str, Any]
 Reading = tuple[object | None, tuple[str, ...]]
@@ -51,6 +52,8 @@ class Kind:
     """Its API groups; the same kind of another group is another kind."""
     read: Callable[[Item], Reading]
     namespaced: bool = True
+    missed: bool = True
+    """Whether it is told when there is none anywhere; not where the pods that need one say so themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +103,16 @@ def _budget(item: Item) -> Reading:
         return workloads.closed_budget(item.place), (f"{odd}; it allows no disruption in its namespace",)
 
 
-def _claim(item: Item) -> Reading:
-    try:
-        return read_claim(item.raw, item.place), ()
-    except Odd as odd:
-        return Claim(item.place.namespace, item.place.name), (str(odd),)
+def _stored(read: Callable[[Raw, Place], object | None]) -> Callable[[Item], Reading]:
+    """Something pods may need for their volumes: one that cannot be read must not look as if it were not there."""
 
+    def reading(item: Item) -> Reading:
+        try:
+            return read(item.raw, item.place), ()
+        except Odd as odd:
+            return Unread(item.place.namespace, item.place.name), (str(odd),)
 
-def _storage_class(item: Item) -> Reading:
-    try:
-        return read_storage_class(item.raw, item.place), ()
-    except Odd as odd:
-        return StorageClass(item.place.name), (str(odd),)
+    return reading
 
 
 def _present(item: Item) -> Reading:
@@ -144,8 +145,13 @@ KINDS: dict[str, Kind] = {
     "Job": Kind(frozenset({"batch"}), _workload),
     "CronJob": Kind(frozenset({"batch"}), _workload),
     "PodDisruptionBudget": Kind(frozenset({"policy"}), _budget),
-    "PersistentVolumeClaim": Kind(frozenset({""}), _claim),
-    "StorageClass": Kind(frozenset({"storage.k8s.io"}), _storage_class, namespaced=False),
+    "PersistentVolumeClaim": Kind(frozenset({""}), _stored(storage.read_claim)),
+    "PersistentVolume": Kind(frozenset({""}), _stored(storage.read_volume), namespaced=False, missed=False),
+    "StorageClass": Kind(frozenset({"storage.k8s.io"}), _stored(storage.read_storage_class), namespaced=False),
+    "CSINode": Kind(frozenset({"storage.k8s.io"}), _stored(storage.read_csi_node), namespaced=False, missed=False),
+    "CSIDriver": Kind(frozenset({"storage.k8s.io"}), _stored(storage.read_csi_driver), namespaced=False, missed=False),
+    "CSIStorageCapacity": Kind(frozenset({"storage.k8s.io"}), _stored(storage.read_capacity), missed=False),
+    "VolumeAttachment": Kind(frozenset({"storage.k8s.io"}), _stored(storage.read_attachment), namespaced=False, missed=False),
     "RuntimeClass": Kind(frozenset({"node.k8s.io"}), _present, namespaced=False),
     "Event": Kind(frozenset({"", "events.k8s.io"}), _event),
 }
@@ -159,7 +165,6 @@ PASSED_OVER = frozenset(
         "HorizontalPodAutoscaler",
         "Lease",
         "NodeMetrics",
-        "PersistentVolume",
         "PodMetrics",
         "PriorityClass",
         "ResourceQuota",

@@ -60,7 +60,12 @@ LISTS: tuple[Listing, ...] = (
     Listing(kind="CronJob", resource="cronjobs", group="batch", needed=False),
     Listing(kind="PodDisruptionBudget", resource="poddisruptionbudgets", group="policy"),
     Listing(kind="PersistentVolumeClaim", resource="persistentvolumeclaims", needed=False),
+    Listing(kind="PersistentVolume", resource="persistentvolumes", needed=False),
     Listing(kind="StorageClass", resource="storageclasses", group="storage.k8s.io", needed=False),
+    Listing(kind="CSINode", resource="csinodes", group="storage.k8s.io", needed=False),
+    Listing(kind="CSIDriver", resource="csidrivers", group="storage.k8s.io", needed=False),
+    Listing(kind="CSIStorageCapacity", resource="csistoragecapacities", group="storage.k8s.io", needed=False),
+    Listing(kind="VolumeAttachment", resource="volumeattachments", group="storage.k8s.io", needed=False),
     Listing(kind="RuntimeClass", resource="runtimeclasses", group="node.k8s.io", needed=False),
     Listing(kind="Event", resource="events", selectors=("reason=TriggeredScaleUp", "reason=Nominated"), needed=False),
 )

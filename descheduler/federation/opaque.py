@@ -70,8 +70,9 @@ def pod_affinity(spec: Spec) -> str | None:
 
 
 def attached_volumes(spec: Spec) -> str | None:
+    """Claims are judged apart, with all that belongs to them (``claims``); an inline ``csi`` volume is nothing to the scheduler."""
     for volume in objects(spec.get("volumes"), "spec.volumes"):
-        for kind in ("persistentVolumeClaim", "ephemeral", "csi", *ATTACHED):
+        for kind in ATTACHED:
             if volume.get(kind) is not None:
                 return f"spec.volumes[].{kind}"
     return None

@@ -6,16 +6,19 @@ annotations of others never were listed. To keep one more field: its line in the
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from descheduler.federation.convert_storage import ANNOTATIONS as STORAGE_ANNOTATIONS
 from descheduler.federation.metadata import KNOWN_ANNOTATIONS, KNOWN_PREFIXES, MIRROR
 from descheduler.federation.opaque import ATTACHED
+from descheduler.federation.storage import TRANSLATED
 
 Keep = Callable[[Any], Any]
 """What is left of a value; None for nothing."""
 
-ANNOTATIONS = KNOWN_ANNOTATIONS | {MIRROR, "pv.kubernetes.io/bind-completed", "volume.kubernetes.io/selected-node"}
+ANNOTATIONS = KNOWN_ANNOTATIONS | STORAGE_ANNOTATIONS | {MIRROR}
 
 
 def redacted(raw: Mapping[str, Any], kind: str, api_version: str) -> dict[str, Any]:
@@ -32,6 +35,11 @@ def whole(value: Any) -> Any:
 def present(value: Any) -> Any:
     """That it is there."""
     return None if value is None else {}
+
+
+def stand_in(value: Any) -> Any:
+    """Something else that is the same wherever the value is the same: a handle may name servers and shares."""
+    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:16] if isinstance(value, str) and value else value
 
 
 def fields(*names: str, **inner: Keep) -> Keep:
@@ -174,7 +182,24 @@ KEPT: Mapping[str, Keep] = {
         status=fields("observedGeneration", "disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"),
     ),
     "PersistentVolumeClaim": fields(spec=CLAIM, status=fields("phase")),
+    "PersistentVolume": fields(
+        spec=fields(
+            "accessModes",
+            "capacity",
+            "nodeAffinity",
+            "storageClassName",
+            "volumeMode",
+            claimRef=fields("namespace", "name", "uid"),
+            csi=fields("driver", volumeHandle=stand_in),
+            **dict.fromkeys(sorted(TRANSLATED | {"hostPath", "local", "nfs"}), present),
+        ),
+        status=fields("phase"),
+    ),
     "StorageClass": fields("provisioner", "volumeBindingMode", "allowedTopologies"),
+    "CSINode": fields(spec=fields(drivers=each(fields("name", allocatable=fields("count"))))),
+    "CSIDriver": fields(spec=fields("storageCapacity", "preventPodSchedulingIfMissing")),
+    "CSIStorageCapacity": fields("storageClassName", "nodeTopology", "capacity", "maximumVolumeSize"),
+    "VolumeAttachment": fields(spec=fields("attacher", "nodeName", source=fields("persistentVolumeName"))),
     "RuntimeClass": fields("overhead", "scheduling"),
     "Event": fields(
         "reason",

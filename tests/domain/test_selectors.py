@@ -6,7 +6,7 @@ import pytest
 
 from descheduler.domain.selectors import LabelSelector, NodeSelectorTerm, PodTerm, Requirement, Taint, Toleration
 
-HERE = {"zone": "a", "cores": "16", "word": "many"}
+HERE = {"zone": "a", "cores": "16", "word": "many", "grouped": "1_000", "padded": "0016", "huge": "9" * 19}
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,10 @@ HERE = {"zone": "a", "cores": "16", "word": "many"}
         ("gone", "Lt", ("16",), False),
         ("word", "Gt", ("1",), False),
         ("cores", "Gt", ("many",), False),
+        ("cores", "Gt", ("1_0",), False),
+        ("grouped", "Gt", ("1",), False),
+        ("padded", "Gt", ("15",), True),
+        ("huge", "Gt", ("1",), False),
         ("cores", "Gt", ("1", "2"), False),
         ("zone", "Resembles", ("a",), False),
     ],

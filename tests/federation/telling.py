@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tests.raw import Json, budget_json, namespace_json, node_json, owner_json, pod_json, workload_json
+from tests.raw_storage import attachment_json, capacity_json, claim_json, class_json, csi_driver_json, csi_node_json, volume_json
 
 SECRET = "s3cr3t"  # noqa: S105  # what must never be found
 
@@ -86,11 +85,17 @@ def private_objects() -> list[Json]:
     meta: Json = {"name": "x", "annotations": {"a": SECRET}, "managedFields": [{"manager": SECRET}]}
     inside = {**meta, "namespace": "shop"}
     about = {"kind": "Pod", "namespace": "shop", "name": "private"}
+    csi = {"driver": "d", "volumeHandle": SECRET, "volumeAttributes": {"a": SECRET}, "nodeStageSecretRef": {"name": SECRET}}
     others: list[Json] = [
         {"kind": "Namespace", "metadata": {"name": "shop", "annotations": {"a": SECRET}}, "status": {"conditions": [{"message": SECRET}]}},
         {"kind": "PodDisruptionBudget", "metadata": inside, "spec": {"minAvailable": 1}, "status": {"disruptedPods": {SECRET: "t"}}},
         {"kind": "PersistentVolumeClaim", "metadata": inside, "spec": {"dataSource": {"name": SECRET}}, "status": {"x": SECRET}},
         {"kind": "StorageClass", "metadata": meta, "provisioner": "p", "parameters": {"token": SECRET}, "mountOptions": [SECRET]},
+        {"kind": "PersistentVolume", "metadata": meta, "spec": {"csi": csi, "mountOptions": [SECRET]}, "status": {"message": SECRET}},
+        {"kind": "CSINode", "metadata": meta, "spec": {"drivers": [{"name": "d", "nodeID": SECRET}]}},
+        {"kind": "CSIDriver", "metadata": meta, "spec": {"tokenRequests": [{"audience": SECRET}]}},
+        {"kind": "CSIStorageCapacity", "metadata": inside, "storageClassName": "x", "nodeTopology": {}},
+        {"kind": "VolumeAttachment", "metadata": meta, "spec": {"source": {"inlineVolumeSpec": {"a": SECRET}}}, "status": {"m": SECRET}},
         {"kind": "RuntimeClass", "metadata": meta, "handler": SECRET},
         {"kind": "Event", "metadata": inside, "reason": "TriggeredScaleUp", "message": SECRET, "note": SECRET, "involvedObject": about},
         {"kind": "Secret", "metadata": inside, "data": {"a": SECRET}},
@@ -114,7 +119,7 @@ def everything_that_matters() -> list[Json]:
         {"name": "memory", "emptyDir": {"medium": "Memory"}},
         {"name": "disk", "emptyDir": {}},
         {"name": "host", "hostPath": {"path": "/"}},
-        *({"name": name, "persistentVolumeClaim": {"claimName": name}} for name in ("bound", "late", "chosen", "lost", "leaving")),
+        *({"name": name, "persistentVolumeClaim": {"claimName": name}} for name in CLAIMS),
         {"name": "own", "ephemeral": {"volumeClaimTemplate": {"spec": {"storageClassName": "late"}}}},
     ]
     resizing: Json = {"type": "PodResizePending", "status": "True", "reason": "Infeasible"}
@@ -135,18 +140,34 @@ def everything_that_matters() -> list[Json]:
         *(pod_json(f"claims-{volume['name']}", volumes=[volume]) for volume in volumes),
         *(pod_json(f"opaque-{i}", **fields) for i, fields in enumerate(OPAQUE)),
     ]
+    topologies = [{"matchLabelExpressions": [{"key": "zone", "values": ["a"]}]}]
+    zones = {"topology.kubernetes.io/zone": "a"}
+    near = {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]}
     classes: list[Json] = [
-        {"kind": "StorageClass", "metadata": {"name": "late"}, "volumeBindingMode": "WaitForFirstConsumer", "provisioner": "p"},
         {"kind": "RuntimeClass", "metadata": {"name": "kata"}},
+        class_json("late", provisioner="p", allowedTopologies=topologies),
+        volume_json("v", driver="p", handle="h", terms=[near], labels=zones, storage_class="late", claim="bound"),
+        volume_json("w", driver="p", handle="other", storage_class="static"),
+        volume_json("disk", driver="", storage_class="late", claim="x", awsElasticBlockStore={"volumeID": "i"}),
+        class_json("static", provisioner="p"),
+        csi_node_json("n1", p=9),
+        csi_driver_json("p", storageCapacity=True, preventPodSchedulingIfMissing=True),
+        capacity_json("enough", storage_class="late", topology={"matchLabels": {"zone": "a"}}, maximumVolumeSize="20Gi"),
+        capacity_json("little", storage_class="late", topology={"matchLabels": {"zone": "b"}}, capacity="1Gi"),
+        attachment_json("stray", node="n1", volume="w", driver="p"),
+        attachment_json("used", node="n1", volume="v", driver="p"),
     ]
     owner = owner_json("Pod", "claims-own", "uid-pod-shop-claims-own")
     claims = [
-        claim_json("bound", {"volumeName": "v"}, annotations={"pv.kubernetes.io/bind-completed": "yes"}),
-        claim_json("late", {"storageClassName": "late"}),
-        claim_json("chosen", {}, annotations={"volume.kubernetes.io/selected-node": "n1"}),
-        claim_json("lost", {"storageClassName": "late"}, "Lost"),
-        claim_json("leaving", {"storageClassName": "late"}, deletionTimestamp="2026-11-23T12:00:00Z"),
-        claim_json("claims-own-own", {"storageClassName": "late"}, ownerReferences=[owner]),
+        claim_json("bound", volume="v", storage_class="late", modes=["ReadWriteOncePod"]),
+        claim_json("late", storage_class="late", modes=["ReadWriteMany"]),
+        claim_json("chosen", storage_class="late", selected="n1"),
+        claim_json("static", storage_class="static"),
+        claim_json("old", volume="disk"),
+        claim_json("beta", storage_class="x", metadata={"annotations": {"volume.beta.kubernetes.io/storage-class": "late"}}),
+        claim_json("lost", storage_class="late", phase="Lost"),
+        claim_json("leaving", storage_class="late", metadata={"deletionTimestamp": "2026-11-23T12:00:00Z"}),
+        claim_json("claims-own-own", storage_class="late", metadata={"ownerReferences": [owner]}),
     ]
     rules = [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]
     fixed = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "30%"}}
@@ -175,10 +196,7 @@ def everything_that_matters() -> list[Json]:
     return [node, space, *pods, *classes, *claims, *workloads, *budgets, *events]
 
 
-def claim_json(name: str, spec: Json, phase: str = "Pending", **meta: Any) -> Json:
-    inside = {"name": name, "namespace": "shop", "uid": f"uid-{name}", **meta}
-    return {"kind": "PersistentVolumeClaim", "metadata": inside, "spec": spec, "status": {"phase": phase}}
-
+CLAIMS = ("bound", "late", "chosen", "static", "old", "beta", "lost", "leaving")
 
 OPAQUE: tuple[Json, ...] = (
     {"resourceClaims": [{"name": "gpu"}]},
@@ -187,7 +205,6 @@ OPAQUE: tuple[Json, ...] = (
     {"hostNetwork": True, "containers": [{"name": "main", "ports": [{"containerPort": 80}]}]},
     {"containers": [{"name": "main", "ports": [{"hostPort": 80, "containerPort": 80}]}]},
     {"containers": [{"name": "main", "restartPolicyRules": [{"action": "Restart"}]}]},
-    {"volumes": [{"name": "v", "csi": {"driver": "d"}}]},
     {"volumes": [{"name": "v", "iscsi": {"iqn": "x"}}]},
     {"tolerations": [{"key": "k", "operator": "Gt", "value": "1"}]},
     {"hostUsers": False, "hostNetwork": True},

@@ -28,11 +28,20 @@ def test_redaction_keeps_every_field_the_conversion_reads() -> None:
     assert after == before
     assert (len(before.scale_ups), len(before.budgets)) == (4, 2)
     assert {pod.ref.name: pod.waits_for_claim is None for pod in before.pods if pod.ref.name.startswith("claims")} == {
-        **dict.fromkeys(("claims-bound", "claims-late", "claims-chosen", "claims-own"), True),
+        **dict.fromkeys(("claims-bound", "claims-late", "claims-chosen", "claims-own", "claims-static", "claims-old", "claims-beta"), True),
         **dict.fromkeys(("claims-memory", "claims-disk", "claims-host"), True),
         **dict.fromkeys(("claims-lost", "claims-leaving"), False),
     }
     assert {pod.spec.opaque is None for pod in before.pods if pod.ref.name.startswith("opaque")} == {False}
+    asked = {pod.ref.name: pod.spec for pod in before.pods}
+    assert {demand.plugin for demand in asked["claims-bound"].node_demands} == {"VolumeBinding", "VolumeZone"}
+    assert (asked["claims-bound"].exclusive_claims, asked["claims-bound"].requests["volumes:p"]) == (("shop/bound",), 1)
+    assert [len(asked[name].node_demands) for name in ("claims-late", "claims-beta")] == [2, 2]  # its class, its size
+    assert {asked[f"claims-{name}"].opaque for name in ("static", "old")} == {
+        "spec.volumes[].persistentVolumeClaim: a PersistentVolume of class static may be bound to it",
+        "spec.volumes[].persistentVolumeClaim: its PersistentVolume is of the old kind awsElasticBlockStore",
+    }
+    assert before.nodes[0].allocatable["volumes:p"] == 7
 
 
 def test_every_kind_that_is_read_has_its_table() -> None:
