@@ -180,6 +180,8 @@ class Workload:
     """A rollout is under way or unobserved: generation, updatedReplicas or replicas disagree."""
     ignores_disruption: bool = False
     """Job: ``podFailurePolicy`` ignores the DisruptionTarget condition."""
+    template: Resources = Resources()
+    """Effective requests of its pod template, in base units; empty when it has none or is of another kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

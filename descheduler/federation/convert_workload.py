@@ -11,6 +11,7 @@ from descheduler.federation.convert_selectors import label_selector
 from descheduler.federation.fields import flag, mapping, objects, odd, text, whole
 from descheduler.federation.interning import Interner
 from descheduler.federation.metadata import Place, controlling_owner, known_annotations
+from descheduler.federation.requests import effective_requests
 
 COUNTED = frozenset({"Deployment", "ReplicaSet", "StatefulSet"})
 """Kinds whose ``spec.replicas`` is 1 when absent."""
@@ -46,7 +47,14 @@ def read_workload(kind: str, api_version: str, raw: Mapping[str, Any], place: Pl
         max_surge=surge,
         rolling=rolling,
         ignores_disruption=kind == "Job" and _ignores_disruption(spec),
+        template=interner.resources(_template(spec)),
     )
+
+
+def _template(spec: Mapping[str, Any]) -> dict[str, int]:
+    template = mapping(spec.get("template"), "spec.template")
+    told = mapping(template.get("spec"), "spec.template.spec").get("containers")
+    return effective_requests(template, scheduled=False) if told else {}
 
 
 def read_unknown_owner(kind: str, api_version: str, raw: Mapping[str, Any], place: Place, interner: Interner) -> Workload:

@@ -48,8 +48,20 @@ def _claims(subject: Subject) -> str | None:
     return f"its claim {lone.claim or lone.name} is for one node at a time" if lone else None
 
 
+def _grows(subject: Subject) -> str | None:
+    """Why the pod that its controller would make needs more room than was planned for it.
+
+    DESIGN.md section 8 plans with the larger of pod and template; until a class can have two sizes such a pod stays where it is.
+    """
+    for controller in subject.chain[:1]:
+        for resource, amount in controller.template.items():
+            if amount > subject.pod.spec.requests.get(resource, 0):
+                return f"the template of {controller.kind} {controller.name} asks for more {resource} than it does"
+    return None
+
+
 def surge(subject: Subject) -> str | None:
-    reason = _two_at_once(subject.chain, subject.settings.controllers, subject.owner_kind) or _claims(subject)
+    reason = _two_at_once(subject.chain, subject.settings.controllers, subject.owner_kind) or _claims(subject) or _grows(subject)
     if reason is not None:
         return reason
     name, replicas = subject.chain[0].name, subject.replicas
@@ -64,7 +76,7 @@ def surge(subject: Subject) -> str | None:
 def reserved(subject: Subject) -> str | None:
     """Whether a waiting pod can be given its node by a surge copy (kubernetes.md 1.6); its not being Ready is the point."""
     made_anew = next((f"its ephemeral volume {v.name} would be made anew" for v in subject.pod.volumes if v.kind == "ephemeral"), None)
-    return _two_at_once(subject.chain, subject.settings.controllers, subject.owner_kind) or made_anew
+    return _two_at_once(subject.chain, subject.settings.controllers, subject.owner_kind) or made_anew or _grows(subject)
 
 
 def _disruption(subject: Subject) -> str | None:
@@ -80,13 +92,13 @@ def hold(subject: Subject) -> str | None:
         return "Hold is not installed in the cluster"
     if subject.owner_kind is None:
         return "it has no controller"
-    return _disruption(subject)
+    return _grows(subject) or _disruption(subject)
 
 
 def evict(subject: Subject) -> str | None:
     if subject.owner_kind is None:
         return "it has no controller"
-    return _disruption(subject)
+    return _grows(subject) or _disruption(subject)
 
 
 def recreate(subject: Subject) -> str | None:

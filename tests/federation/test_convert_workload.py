@@ -8,7 +8,7 @@ import pytest
 
 from descheduler.domain.selectors import LabelSelector
 from tests.federation.reading import read, read_oddly, the_budget, the_workload
-from tests.raw import budget_json, deployment_json, owner_json, pod_json, replicaset_json, workload_json
+from tests.raw import budget_json, container_json, deployment_json, owner_json, pod_json, replicaset_json, workload_json
 
 
 def surge(value: Any, replicas: int = 5) -> int:
@@ -86,6 +86,18 @@ def test_a_controller_that_cannot_be_read_is_left_out_and_named() -> None:
     assert cluster.workloads == ()
     assert odd[0][0] == "Deployment shop/cart"
     assert "spec.strategy.rollingUpdate.maxSurge" in odd[0][1]
+
+
+def test_a_template_tells_what_the_next_pod_asks_for() -> None:
+    asked = container_json(requests={"cpu": "500m", "memory": "1Gi"})
+    sidecar = container_json("s", requests={"cpu": "1"}, restartPolicy="Always")
+
+    def told(**spec: Any) -> dict[str, int]:
+        return dict(the_workload(replicaset_json("cart-5d8", template={"spec": spec})).template)
+
+    assert told(containers=[asked], initContainers=[sidecar], overhead={"cpu": "1m"}) == {"cpu": 1501, "memory": 2**30}
+    assert told() == {}
+    assert dict(the_workload(replicaset_json("cart-5d8")).template) == {}
 
 
 def test_any_other_kind_is_kept_if_it_controls_a_pod() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
 from descheduler.domain.objects import OwnerRef, Pod, Workload
 from descheduler.domain.plan import Mover
+from descheduler.domain.resources import Resources
 from descheduler.rules.movers import TECHNIQUES, deletion_cost, movers_for, reserved
 from descheduler.rules.subject import Replicas, Subject
 from tests.builders import a_budget, a_deployment, a_pod, a_uid, a_workload
@@ -67,6 +71,20 @@ def test_a_mover_must_have_been_found_in_the_cluster_and_without_discovery_only_
 def test_a_surge_needs_a_deployment_that_may_have_one_pod_more(pod: Pod, chain: tuple[Workload, ...] | None, reason: str) -> None:
     assert why_not(Mover.SURGE, a_subject(pod, chain=chain)) == reason
     assert reserved(a_subject(pod, chain=chain)) == reason
+
+
+def test_a_pod_that_would_come_back_larger_stays_where_it_is() -> None:
+    """VPA made it smaller, or its revision is being replaced: the next one asks for what the template says."""
+    small = a_pod("web-1", on="n", of="web", cpu=1000)
+    mine, above = under(a_deployment("web"))
+
+    def told(technique: Callable[[Subject], str | None], **template: int) -> str | None:
+        return technique(a_subject(small, chain=(replace(mine, template=Resources(template)), above)))
+
+    for technique in (reserved, *(TECHNIQUES[mover].applies for mover in (Mover.SURGE, Mover.HOLD, Mover.EVICT))):
+        assert told(technique, cpu=1001) == "the template of ReplicaSet web-5d8 asks for more cpu than it does"
+        assert told(technique, cpu=1000) is None
+    assert told(TECHNIQUES[Mover.SURGE].applies, memory=1, cpu=1) == "the template of ReplicaSet web-5d8 asks for more memory than it does"
 
 
 def test_a_bare_replica_set_surges_only_if_the_policy_lists_its_kind() -> None:
