@@ -24,10 +24,6 @@ class Surroundings:
     claims: Claims
 
 
-CLAIMS_ARE_MODELLED = False
-"""Whether the rules know what claims ask of a node; until then a pod that mounts one is opaque."""
-
-
 def complete_pod(draft: PodDraft, seen: Surroundings, interner: Interner) -> tuple[Pod, frozenset[Attached]]:
     """The pod with its namespace selectors resolved and its claims judged, and its CSI volumes.
 
@@ -48,8 +44,6 @@ def complete_pod(draft: PodDraft, seen: Surroundings, interner: Interner) -> tup
     if not draft.claims and not draft.inline:
         return pod, frozenset()
     judged = seen.claims.judge(draft)
-    if not CLAIMS_ARE_MODELLED and draft.claims:
-        judged = replace(judged, opaque=judged.opaque or draft.claims[0].field)
     return _with_claims(pod, judged, seen.claims, interner), judged.attached
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from descheduler.federation.convert_selectors import REQUIRED
-from descheduler.federation.fields import flag, mapping, objects, whole
+from descheduler.federation.fields import objects
 
 Spec = Mapping[str, Any]
 
@@ -49,26 +48,6 @@ def gangs(spec: Spec) -> str | None:
     return next((f"spec.{field}" for field in ("schedulingGroup", "workloadRef") if spec.get(field)), None)
 
 
-def host_ports(spec: Spec) -> str | None:
-    """Host ports of containers and sidecars; those of ordinary init containers are not looked at by the scheduler."""
-    on_host = flag(spec.get("hostNetwork"), "spec.hostNetwork")
-    for field, container in _containers(spec):
-        if field == "initContainers" and container.get("restartPolicy") != "Always":
-            continue
-        for port in objects(container.get("ports"), f"spec.{field}[].ports"):
-            taken = whole(port.get("hostPort"), f"spec.{field}[].ports[].hostPort")
-            if taken or (on_host and whole(port.get("containerPort"), f"spec.{field}[].ports[].containerPort")):
-                return f"spec.{field}[].ports[].hostPort"
-    return None
-
-
-def pod_affinity(spec: Spec) -> str | None:
-    affinity = mapping(spec.get("affinity"), "spec.affinity")
-    if affinity and mapping(affinity.get("podAffinity"), "spec.affinity.podAffinity").get(REQUIRED):
-        return "spec.affinity.podAffinity"
-    return None
-
-
 def attached_volumes(spec: Spec) -> str | None:
     """Claims are judged apart, with all that belongs to them (``claims``); an inline ``csi`` volume is nothing to the scheduler."""
     for volume in objects(spec.get("volumes"), "spec.volumes"):
@@ -104,8 +83,6 @@ def _containers(spec: Spec) -> Iterator[tuple[str, Mapping[str, Any]]]:
 UNMODELLED: tuple[Callable[[Spec], str | None], ...] = (
     resource_claims,
     gangs,
-    host_ports,
-    pod_affinity,
     attached_volumes,
     numeric_tolerations,
     declared_features,

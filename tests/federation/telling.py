@@ -114,6 +114,8 @@ def everything_that_matters() -> list[Json]:
     apart = {"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": "x"}}, "namespaceSelector": {"matchLabels": {"team": "a"}}}
     required = "requiredDuringSchedulingIgnoredDuringExecution"
     affinity = {"nodeAffinity": {required: {"nodeSelectorTerms": [term]}}, "podAntiAffinity": {required: [apart]}}
+    affinity |= {"podAffinity": {required: [{"topologyKey": "rack", "labelSelector": {}, "namespaces": ["shop"]}]}}
+    ports = [{"containerPort": 80, "hostPort": 8080, "hostIP": "10.0.0.1", "protocol": "UDP"}, {"containerPort": 81}]
     sidecar = {"name": "side", "restartPolicy": "Always", "resources": asked}
     volumes: list[Json] = [
         {"name": "memory", "emptyDir": {"medium": "Memory"}},
@@ -132,6 +134,7 @@ def everything_that_matters() -> list[Json]:
         pod_json("resized-as-a-whole", on="n1", resources=asked, status={"resources": {"requests": {"cpu": "2"}}}),
         pod_json("given-as-a-whole", on="n1", resources=asked, status={"resources": {}, "allocatedResources": {"cpu": "4"}}),
         pod_json("stuck", on="n1", status={"conditions": [resizing]}),
+        pod_json("on-the-host", on="n1", hostNetwork=True, containers=[{"name": "main", "ports": ports}]),
         pod_json("unready", on="n1", ready=False, metadata={"deletionTimestamp": "2026-11-23T12:00:00Z"}),
         pod_json("mirror", on="n1", annotations={"kubernetes.io/config.mirror": "hash", "fleet.descheduler.io/pin": "n1"}),
         pod_json("picky", affinity=affinity, nodeSelector={"a": "b"}, topologySpreadConstraints=[spread], **own),
@@ -142,11 +145,11 @@ def everything_that_matters() -> list[Json]:
     ]
     topologies = [{"matchLabelExpressions": [{"key": "zone", "values": ["a"]}]}]
     zones = {"topology.kubernetes.io/zone": "a"}
-    near = {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]}
+    in_zone = {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]}
     classes: list[Json] = [
         {"kind": "RuntimeClass", "metadata": {"name": "kata"}},
         class_json("late", provisioner="p", allowedTopologies=topologies),
-        volume_json("v", driver="p", handle="h", terms=[near], labels=zones, storage_class="late", claim="bound"),
+        volume_json("v", driver="p", handle="h", terms=[in_zone], labels=zones, storage_class="late", claim="bound"),
         volume_json("w", driver="p", handle="other", storage_class="static"),
         volume_json("disk", driver="", storage_class="late", claim="x", awsElasticBlockStore={"volumeID": "i"}),
         class_json("static", provisioner="p"),
@@ -202,8 +205,6 @@ OPAQUE: tuple[Json, ...] = (
     {"resourceClaims": [{"name": "gpu"}]},
     {"schedulingGroup": {"podGroupName": "g"}},
     {"workloadRef": {"name": "w"}},
-    {"hostNetwork": True, "containers": [{"name": "main", "ports": [{"containerPort": 80}]}]},
-    {"containers": [{"name": "main", "ports": [{"hostPort": 80, "containerPort": 80}]}]},
     {"containers": [{"name": "main", "restartPolicyRules": [{"action": "Restart"}]}]},
     {"volumes": [{"name": "v", "iscsi": {"iqn": "x"}}]},
     {"tolerations": [{"key": "k", "operator": "Gt", "value": "1"}]},

@@ -38,7 +38,7 @@ def demands(*objects: Json) -> tuple[NodeDemand, ...]:
     """Of a pod that is modelled exactly."""
     pod = the_pod(*objects)
     assert pod.waits_for_claim is None
-    assert pod.spec.opaque in (CLAIM, EPHEMERAL)  # nothing more is said against it, until the rules know claims
+    assert pod.spec.opaque is None
     return pod.spec.node_demands
 
 
@@ -80,7 +80,7 @@ def why_not(pod: Pod, **labels: str) -> list[str]:
 def test_a_waiting_pod_says_what_is_wrong_with_its_claim(objects: list[Json], why: str | None) -> None:
     assert the_pod(WAITING, *objects).waits_for_claim == why
     assert the_pod(RUNNING, *objects).waits_for_claim is None
-    assert the_pod(RUNNING, *objects).spec.opaque == (f"{CLAIM}: {why}" if why else CLAIM)
+    assert the_pod(RUNNING, *objects).spec.opaque == (f"{CLAIM}: {why}" if why else None)
 
 
 def test_the_first_plugin_that_objects_is_the_one_that_is_told() -> None:
@@ -174,7 +174,7 @@ def test_every_bound_claim_asks_for_itself_and_equal_demands_are_one() -> None:
 def test_a_volume_of_no_csi_driver_needs_no_csi_objects() -> None:
     pod = the_pod(WAITING, claim_json("data", volume="v"), volume_json("v", driver="", local={"path": "/x"}, terms=[in_zone("a")]))
 
-    assert pod.spec.opaque == CLAIM
+    assert pod.spec.opaque is None
     assert why_not(pod, zone="b") == ["VolumeBinding: node(s) didn't match PersistentVolume's node affinity"]
 
 
@@ -230,7 +230,7 @@ def test_a_volume_is_provisioned_where_enough_storage_is_left(capacities: list[J
     pod = the_pod(WAITING, *TRACKING, *capacities)
     told = {demand.reason for demand in pod.spec.node_demands if not demand.met(here, "n1")}
 
-    assert pod.spec.opaque == CLAIM
+    assert pod.spec.opaque is None
     assert told == (set() if fits else {"node(s) did not have enough free storage"})
 
 
@@ -250,7 +250,7 @@ def test_a_running_pods_ephemeral_volume_is_provisioned_anew_for_its_replacement
 
     pod = the_pod(running, *here, class_json(allowedTopologies=topologies))
 
-    assert pod.spec.opaque == EPHEMERAL
+    assert pod.spec.opaque is None
     assert why_not(pod, zone="b") == []
     assert why_not(pod, zone="c") == ["VolumeBinding: node(s) didn't find available persistent volumes to bind"]
     assert (

@@ -275,10 +275,6 @@ def test_replicas_share_one_spec_and_one_set_of_labels() -> None:
 @pytest.mark.parametrize(
     ("spec", "field"),
     [
-        ({"containers": [container_json(ports=[{"containerPort": 80, "hostPort": 80}])]}, "spec.containers[].ports[].hostPort"),
-        ({"hostNetwork": True, "containers": [container_json(ports=[{"containerPort": 80}])]}, "spec.containers[].ports[].hostPort"),
-        ({"initContainers": [container_json(restartPolicy="Always", ports=[{"hostPort": 80}])]}, "spec.initContainers[].ports[].hostPort"),
-        ({"affinity": {"podAffinity": {REQUIRED: [{"topologyKey": "zone"}]}}}, "spec.affinity.podAffinity"),
         ({"volumes": [{"name": "d", "iscsi": {}}]}, "spec.volumes[].iscsi"),
         ({"resourceClaims": [{"name": "gpu"}]}, "spec.resourceClaims"),
         ({"schedulingGroup": {"podGroupName": "g"}}, "spec.schedulingGroup"),
