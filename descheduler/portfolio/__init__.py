@@ -169,7 +169,7 @@ class _Rounds:
         if again.complete and again.route.waves < route.waves:
             shorter, robbed = settled(problem, again.route)
             route = route if robbed else shorter
-        route = self._uncontested(route)
+        route = self._worth_its_moves(self._uncontested(route))
         found = [str(v) for v in violations(problem, route)]
         if found:
             self.rejected.append(found[0])
@@ -178,6 +178,26 @@ class _Rounds:
         if reached > self.best_score:
             self.best, self.best_score = route, reached
         return tuple(sorted(left_out))
+
+    def _worth_its_moves(self, route: Route) -> Route:
+        """Without the waiting pods, the least important first, whose moves are too many now that others were left out."""
+        ratio = self.problem.terms.moves_per_placed_pod
+        while ratio is not None and not self.problem.terms.headroom_earns_moves and len(route.shifts) > ratio * len(route.binds):
+            classes, shorter = self.problem.classes, route
+            for bind in sorted(set(route.binds), key=lambda b: (classes[b.pod_class].priority, -b.wave, b)):
+                binds = list(route.binds)
+                binds.remove(bind)
+                without = trim(self.problem, replace(route, binds=tuple(binds)))
+                if len(without.shifts) < len(route.shifts):
+                    self.forbidden.add((bind.pod_class, bind.target))
+                    shorter = without
+                    break
+            if shorter is route:
+                return Route()
+            route, robbed = settled(self.problem, shorter)
+            if robbed:
+                return Route()
+        return route
 
     def _trimmed(self, route: Route) -> Route:
         """Without moves that no waiting pod needs, unless the policy makes moves for Headroom too and they still earn what they cost."""

@@ -66,7 +66,9 @@ def _routes(problem: Problem) -> Iterator[Route]:
             for c, there in zip(waiting, choice[len(movable) :], strict=True)
             if there is not None
         )
-        yield Route(shifts=shifts, binds=binds)
+        sources = {(s.pod_class, s.source) for s in shifts}
+        if not any((s.pod_class, s.target) in sources for s in shifts):  # two of a class that take turns are one that moves
+            yield Route(shifts=shifts, binds=binds)
 
 
 def _outcome(problem: Problem, route: Route) -> Outcome:
