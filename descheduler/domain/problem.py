@@ -12,7 +12,7 @@ from descheduler.domain.placement import Spots
 from descheduler.domain.plan import Mover, PlanPod
 from descheduler.domain.resources import Resources
 from descheduler.domain.rows import Group, Row
-from descheduler.domain.selectors import Pairs, Toleration
+from descheduler.domain.selectors import LabelSelector, Pairs, Toleration
 
 PRECEDENCES = 40
 """Waiting pods that can be told apart by how long they wait."""
@@ -171,6 +171,31 @@ class Problem:
         for index, node in enumerate(self.nodes):
             found.setdefault(node.ref.cluster, []).append(index)
         return {cluster: tuple(indices) for cluster, indices in found.items()}
+
+    @cached_property
+    def namespaces(self) -> Mapping[str, Mapping[str, tuple[PodClass, ...]]]:
+        """Cluster to namespace to its classes."""
+        found: dict[str, dict[str, list[PodClass]]] = {}
+        for c in self.classes:
+            found.setdefault(c.cluster, {}).setdefault(c.namespace, []).append(c)
+        return {cluster: {name: tuple(classes) for name, classes in spaces.items()} for cluster, spaces in found.items()}
+
+    def matched(self, cluster: str, namespaces: frozenset[str] | None, selector: LabelSelector | None) -> tuple[int, ...]:
+        """Classes of a cluster that a selector picks in some namespaces (``None``: in all), in ascending order; ``None`` picks nobody."""
+        if selector is None:
+            return ()
+        spaces = self.namespaces.get(cluster, {})
+        within = spaces.values() if namespaces is None else (spaces[name] for name in namespaces if name in spaces)
+        return tuple(sorted(c.index for classes in within for c in classes if selector.matches(self._labels[c.index])))
+
+    @cached_property
+    def _labels(self) -> tuple[Mapping[str, str], ...]:
+        return tuple(dict(c.labels) for c in self.classes)
+
+    @cached_property
+    def node_labels(self) -> tuple[Mapping[str, str], ...]:
+        """Node to its labels, for look-ups by key."""
+        return tuple(dict(node.labels) for node in self.nodes)
 
     @cached_property
     def used(self) -> tuple[Resources, ...]:

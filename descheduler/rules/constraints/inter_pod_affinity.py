@@ -27,11 +27,8 @@ def _carriers(problem: Problem) -> dict[tuple[str, PodTerm], list[int]]:
 
 
 def rows(problem: Problem) -> Iterator[AtMost | Exclude]:
-    members: dict[str, list[PodClass]] = {}
-    for pod_class in problem.classes:
-        members.setdefault(pod_class.cluster, []).append(pod_class)
     for (cluster, term), carriers in _carriers(problem).items():
-        others = [c.index for c in members[cluster] if term.matches(c.namespace, dict(c.labels))]
+        others = list(problem.matched(cluster, term.namespaces, term.selector))
         if not others or not any(problem.classes[i].reach for i in {*carriers, *others}):
             continue
         domains = tuple(domains_by(problem, cluster, term.topology_key).values())

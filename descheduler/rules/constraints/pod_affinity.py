@@ -18,14 +18,9 @@ from descheduler.rules.constraints.topology import domains_by, there_beside
 NAME = "PodAffinity"
 
 
-def matches(terms: tuple[PodTerm, ...], c: PodClass) -> bool:
-    """Whether pods of the class match all terms."""
-    labels = dict(c.labels)
-    return all(term.matches(c.namespace, labels) for term in terms)
-
-
 def _company(problem: Problem, cluster: str, terms: tuple[PodTerm, ...]) -> list[int]:
-    return [c.index for c in problem.classes if c.cluster == cluster and matches(terms, c)]
+    """Classes whose pods match all terms."""
+    return sorted(frozenset.intersection(*(frozenset(problem.matched(cluster, t.namespaces, t.selector)) for t in terms)))
 
 
 def rows(problem: Problem) -> Iterator[Needs]:
@@ -73,7 +68,7 @@ class _Scene:
 
     def lonely(self, arrivals: list[Arrival], key: str) -> list[Arrival]:
         """Arrivals that find nobody near for certain and may not be the first of all."""
-        value = {n: dict(self.problem.nodes[n].labels).get(key) for n in self.nodes}
+        value = {n: self.problem.node_labels[n].get(key) for n in self.nodes}
         alone = [a for a in arrivals if value[a.node] is None or not self._near(a, [n for n in self.nodes if value[n] == value[a.node]])]
         if self.moment.settled:
             places = {value[a.node] for a in alone if a.pod_class in self.company}

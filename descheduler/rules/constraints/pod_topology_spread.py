@@ -41,11 +41,8 @@ def _domains(problem: Problem, cluster: str, spec: PodSpec, constraint: SpreadCo
 def _counted(problem: Problem, cluster: str, namespace: str, constraint: SpreadConstraint) -> tuple[int, ...]:
     if constraint.selector is None or not (constraint.selector.labels or constraint.selector.expressions):
         return ()  # kube-scheduler counts nothing for an absent and for an empty selector
-    return tuple(
-        c.index
-        for c in problem.classes
-        if c.cluster == cluster and c.namespace == namespace and not c.terminating and constraint.selector.matches(dict(c.labels))
-    )
+    found = problem.matched(cluster, frozenset({namespace}), constraint.selector)
+    return tuple(c for c in found if not problem.classes[c].terminating)
 
 
 def skew(counts: Mapping[tuple[int, int], int], group: Group, domains: Domains, min_domains: int) -> int:
@@ -148,7 +145,7 @@ def _judge(
             yield Violation(NAME, f"{carrier.cluster}/{carrier.namespace}", f"{constraint.topology_key} skew {worst} > {allowed}")
     for arrival in comers:
         yield from _too_many_beside_a_pin(problem, moment, arrival, constraint, group)
-        value = dict(problem.nodes[arrival.node].labels).get(constraint.topology_key)
+        value = problem.node_labels[arrival.node].get(constraint.topology_key)
         node = problem.nodes[arrival.node].ref
         if value is None:
             yield Violation(NAME, str(node), f"no label {constraint.topology_key}")

@@ -12,7 +12,7 @@ def domains_by(problem: Problem, cluster: str, key: str, eligible: Callable[[int
     """Label value to the eligible nodes that carry it; nodes without the label belong to no domain."""
     found: dict[str, list[int]] = {}
     for index in problem.nodes_of[cluster]:
-        value = dict(problem.nodes[index].labels).get(key)
+        value = problem.node_labels[index].get(key)
         if value is not None and eligible(index):
             found.setdefault(value, []).append(index)
     return {value: tuple(nodes) for value, nodes in sorted(found.items())}
