@@ -6,6 +6,7 @@ DeschedulerError
 │   └── NothingReadable   2: no cluster of the fleet could be read
 ├── ClusterUnreadable     5: one cluster failed and the policy says ``unreadableCluster: Fail``
 ├── LockHeld              4: another run holds the Lease
+├── Unanswered            3: a cluster that is being acted on does not answer
 ├── ExecutionError        3: a step was refused, or the world changed under the plan
 └── InternalError         1: the plan failed its own verification; nothing was done
 """
@@ -49,6 +50,12 @@ class LockHeld(DeschedulerError):
     """Another run acts on this fleet."""
 
     exit_code = 4
+
+
+class Unanswered(DeschedulerError):
+    """A cluster that is being acted on does not answer a question, or answers it with a refusal."""
+
+    exit_code = 3
 
 
 class ExecutionError(DeschedulerError):

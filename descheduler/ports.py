@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Protocol
 
-from descheduler.domain.objects import PodRef
+from descheduler.domain.objects import Cluster, PodRef
 from descheduler.domain.snapshot import Snapshot
 
 Body = Mapping[str, Any]
@@ -32,9 +33,11 @@ class Answer:
     reason: str = ""
     message: str = ""
     body: Body = field(default_factory=dict)
+    causes: tuple[str, ...] = ()
+    """``details.causes[].reason`` of the server's Status, such as ``DisruptionBudget``."""
     retry_after_seconds: int | None = None
     unknown: bool = False
-    """The connection broke after the request was sent: look before doing anything else."""
+    """It may or may not have been done (the connection broke, the server gave up waiting): look before doing anything else."""
 
     @property
     def done(self) -> bool:
@@ -48,12 +51,20 @@ class Reader(Protocol):
         """The whole fleet at one instant."""
         ...
 
+    def cluster(self, name: str) -> Cluster | None:
+        """One cluster as it is now; ``None`` when it cannot be read."""
+        ...
+
     def read(self, what: Object) -> Body | None:
         """One object as it is now; ``None`` when it is gone."""
         ...
 
     def pods(self, cluster: str, namespace: str) -> Sequence[Body]:
         """All pods of a namespace as they are now."""
+        ...
+
+    def until_change(self, places: Iterable[tuple[str, str]], at_most: timedelta) -> None:
+        """Return when a pod of one of these (cluster, namespace) has changed since the last call, or when ``at_most`` has passed."""
         ...
 
 
@@ -78,17 +89,23 @@ class Actuator(Protocol):
 class Store(Protocol):
     """Lease and state, kept in every cluster acted on."""
 
-    def acquire(self, cluster: str, holder: str) -> bool:
-        """Whether the cluster's Lease is ours now."""
+    def acquire(self, cluster: str, holder: str) -> str | None:
+        """Make sure that the cluster's Lease is ours and goes on being so for a while; why it is not, or ``None``."""
+        ...
+
+    def halted(self, cluster: str) -> str | None:
+        """Why nothing may be begun in the cluster, or ``None``. It fails closed: what cannot be asked is a reason."""
         ...
 
     def release(self, cluster: str, holder: str) -> None: ...
 
-    def load(self, cluster: str) -> Body:
-        """The state left by earlier runs; empty when there is none."""
+    def load(self, cluster: str) -> Body | None:
+        """The state left by earlier runs; empty when there is none, ``None`` when that cannot be said."""
         ...
 
-    def save(self, cluster: str, state: Body) -> None: ...
+    def save(self, cluster: str, state: Body) -> None:
+        """Keep the state for later runs; without the Lease nothing is written."""
+        ...
 
 
 __all__ = ["Actuator", "Answer", "Body", "Object", "PodRef", "Reader", "Store"]

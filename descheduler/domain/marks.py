@@ -24,7 +24,13 @@ HOLD_GATE = f"{DOMAIN}/hold"
 
 HOLD_API = f"{DOMAIN}/v1alpha1"
 HOLD_KIND = "PlacementHold"
-HOLD_NAMESPACE = "descheduler"
+OUR_NAMESPACE = "descheduler"
+"""Where Lease, state, halt switch and hold live, in every cluster acted on."""
+LEASE_NAME = "descheduler"
+STATE_NAME = "descheduler-state"
+HALT_NAME = "descheduler-halt"
+"""A ConfigMap; while it exists nothing is begun."""
+HOLD_NAMESPACE = OUR_NAMESPACE
 HOLD_NAME = "current"
 """One object for all namespaces: the policy's binding names it (kubernetes.md 1.5)."""
 

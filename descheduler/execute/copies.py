@@ -9,7 +9,7 @@ from typing import Any
 
 from descheduler.domain.marks import EXPIRES, MOVE_OF, RESERVED_GATE, RUN, TEMPLATE_HASH
 from descheduler.execute.replicas import withheld_label
-from descheduler.execute.world import Surprise, World, ask, notes, object_of, pin, stamp, terminating
+from descheduler.execute.world import Surprise, World, ask, notes, object_of, patched, pin, stamp, terminating
 from descheduler.ports import Body, Object
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -53,7 +53,7 @@ def _write_out_hash(spec: dict[str, Any], value: str) -> None:
 
 def rehearse(world: World, cluster: str, body: Body, original: Body) -> None:
     """The server's dry run. Raises Surprise when it refuses, or when admission makes of the copy something else than of the original."""
-    answer = ask(lambda: world.actuator.create(cluster, body, dry_run=True), f"dry run of a copy of {original['metadata']['name']}")
+    answer = ask(world, lambda: world.actuator.create(cluster, body, dry_run=True), f"dry run of a copy of {original['metadata']['name']}")
     if answer.unknown:
         raise Surprise("scheduling", "the dry run of the copy was not answered")
     before, after = _essence(original), _essence(answer.body)
@@ -85,7 +85,7 @@ def _essence(pod: Body) -> Mapping[str, str]:
 
 def create(world: World, cluster: str, body: Body) -> Object:
     """Create the copy; when the answer is lost, look whether it is there."""
-    answer = ask(lambda: world.actuator.create(cluster, body), f"copy on {body['spec'].get('nodeSelector')}")
+    answer = ask(world, lambda: world.actuator.create(cluster, body), f"copy on {body['spec'].get('nodeSelector')}")
     if not answer.unknown:
         return object_of(cluster, answer.body)
     told = body["metadata"]
@@ -98,5 +98,5 @@ def create(world: World, cluster: str, body: Body) -> Object:
 
 def nominate(world: World, pod: Object, node: str) -> None:
     """Let a gated pod of ours claim room on a node against everyone of equal or lower priority."""
-    ask(lambda: world.actuator.patch(pod, {"status": {"nominatedNodeName": node}}), f"{pod.name}: nomination")
+    patched(world, pod, {"status": {"nominatedNodeName": node}}, f"{pod.name}: nomination")
     world.reserved[pod] = node

@@ -27,7 +27,7 @@ def check(world: World, pod: Object, node: str | None, *, old_self_stays: bool) 
 
 
 def _look(world: World, pod: Object, old_self_stays: bool) -> tuple[Scene, Pod]:
-    cluster = next((c for c in world.reader.snapshot().clusters if c.name == pod.cluster), None)
+    cluster = world.reader.cluster(pod.cluster)
     found = next((p for p in cluster.pods if p.uid == pod.uid), None) if cluster else None
     if cluster is None or found is None:
         raise Surprise("churn", f"{pod.cluster}/{pod.namespace}/{pod.name} is not there any more")

@@ -65,6 +65,12 @@ def leave(world: World, move: Move, check: Callable[[], None]) -> Generator[Paus
             still = read_same(world, what)
             if still is None or terminating(still):
                 return
+            if (answer.code, answer.reason) == (500, "InternalError"):  # more than one budget: it will never be let go
+                raise refusal(answer, f"{move.pod}: eviction")
+            if answer.code:  # the server gave up: conflicts over the budget, or it is short of breath
+                yield from wait(world, RETRY, f"the eviction of {move.pod} failed: {answer.message}")
+        elif answer.code == 404:
+            return
         elif answer.code == 429:
             pause = RETRY if answer.retry_after_seconds is None else timedelta(seconds=answer.retry_after_seconds)
             yield from wait(world, pause, f"{move.pod} may not be evicted: {answer.message}")

@@ -25,6 +25,7 @@ from descheduler.execute.world import (
     begun,
     controller,
     object_of,
+    patched,
     pin,
     pod_object,
     read_same,
@@ -94,7 +95,7 @@ def _until_gate_works(world: World, move: Move, victim: Body, owner: Any) -> Gen
     labels = {"labels": victim["metadata"].get("labels") or {}}
     probe = {"apiVersion": "v1", "kind": "Pod", "metadata": {**meta, **labels}, "spec": spec}
     while True:
-        answer = ask(lambda: world.actuator.create(move.pod.cluster, probe, dry_run=True), f"{move.pod}: probe of the hold")
+        answer = ask(world, lambda: world.actuator.create(move.pod.cluster, probe, dry_run=True), f"{move.pod}: probe of the hold")
         if answer.done and HOLD_GATE in gates(answer.body):
             return
         yield Pause(f"new pods of {owner['kind']} {owner['name']} are not held yet")
@@ -111,7 +112,7 @@ def _release(world: World, held: Object, node: str | None) -> None:
         selector, marks = pin(world, held.cluster, node, body["spec"].get("nodeSelector") or {})
         patch["metadata"]["annotations"] = {**marks, RUN: world.run_id}
         patch["spec"]["nodeSelector"] = selector
-    ask(lambda: world.actuator.patch(held, patch), f"{held.name}: release")
+    patched(world, held, patch, f"{held.name}: release")
     world.reserved.pop(held, None)
 
 
@@ -137,7 +138,8 @@ def _set_held(world: World, cluster: str, owner_uid: str, wanted: bool) -> None:
     spec = {"ownerUIDs": [*uids, owner_uid] if wanted else uids}
     marks = {RUN: world.run_id, EXPIRES: stamp(world.expires)}
     if body is not None:
-        ask(lambda: world.actuator.patch(what, {"metadata": {"annotations": marks}, "spec": spec}), HOLD_KIND)
+        patched(world, what, {"metadata": {"annotations": marks}, "spec": spec}, HOLD_KIND)
     elif wanted:
         meta = {"name": HOLD_NAME, "namespace": HOLD_NAMESPACE, "annotations": marks}
-        ask(lambda: world.actuator.create(cluster, {"apiVersion": HOLD_API, "kind": HOLD_KIND, "metadata": meta, "spec": spec}), HOLD_KIND)
+        told = {"apiVersion": HOLD_API, "kind": HOLD_KIND, "metadata": meta, "spec": spec}
+        ask(world, lambda: world.actuator.create(cluster, told), HOLD_KIND)

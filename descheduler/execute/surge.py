@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from descheduler.domain.marks import DELETION_COST, MINIMAL_COST, PREVIOUS_COST, RESERVED_GATE, TEMPLATE_HASH
+from descheduler.domain.marks import DELETION_COST, EXPIRES, MINIMAL_COST, MOVE_OF, PREVIOUS_COST, RESERVED_GATE, TEMPLATE_HASH
 from descheduler.domain.plan import Move, PlanPod, Spot
 from descheduler.execute import copies, destination
 from descheduler.execute.replicas import check_surgeable, owned, replica_set_of, withheld_label
@@ -21,11 +21,11 @@ from descheduler.execute.world import (
     Steps,
     Surprise,
     World,
-    ask,
     begun,
     controller,
     node_of,
     notes,
+    patched,
     pod_object,
     read_same,
     ready,
@@ -128,7 +128,7 @@ def _until_wave(world: World, what: Exchange, copy: Object) -> Pauses:
     destination.check(world, copy, what.node, old_self_stays=False)
     gates = [gate for gate in body["spec"].get("schedulingGates") or () if gate["name"] != RESERVED_GATE]
     guard = {"resourceVersion": body["metadata"]["resourceVersion"]}
-    ask(lambda: world.actuator.patch(copy, {"metadata": guard, "spec": {"schedulingGates": gates}}), f"{copy.name}: gate")
+    patched(world, copy, {"metadata": guard, "spec": {"schedulingGates": gates}}, f"{copy.name}: gate")
     world.reserved.pop(copy, None)
 
 
@@ -159,7 +159,7 @@ def _adopt(world: World, what: Exchange, copy: Object) -> None:
     check_surgeable(world, cluster, replica_set, original, waiting=what.waiting)
     own = notes(original).get(DELETION_COST, "")
     marks = {DELETION_COST: str(MINIMAL_COST), PREVIOUS_COST: notes(original).get(PREVIOUS_COST, own)}
-    ask(lambda: world.actuator.patch(pod_object(what.pod), {"metadata": {"annotations": marks}}), f"{what.pod}: deletion cost")
+    patched(world, pod_object(what.pod), {"metadata": {"annotations": marks}}, f"{what.pod}: deletion cost")
     check_surgeable(world, cluster, replica_set_of(world, cluster, what.read()), original, waiting=what.waiting)
     body = read_same(world, copy)
     if body is None or not ready(body):
@@ -168,7 +168,7 @@ def _adopt(world: World, what: Exchange, copy: Object) -> None:
     if node is not None:
         world.about_to_free(cluster, node)
     label = {TEMPLATE_HASH: withheld_label(replica_set)}
-    ask(lambda: world.actuator.patch(copy, {"metadata": {"labels": label}}), f"{copy.name}: label")
+    patched(world, copy, {"metadata": {"labels": label, "annotations": {MOVE_OF: None, EXPIRES: None}}}, f"{copy.name}: label")
 
 
 def _until_dropped(world: World, what: Exchange, copy: Object) -> Pauses:
@@ -184,7 +184,9 @@ def _until_dropped(world: World, what: Exchange, copy: Object) -> Pauses:
             raise Surprise("churn", f"the adopted copy {copy.name} is gone")
         if controller(body) is not None and not terminating(still):
             replica_set = replica_set_of(world, what.target.cluster, still)
-            if len(owned(world, what.target.cluster, replica_set)) <= replica_set["spec"].get("replicas", 1):
+            pods = owned(world, what.target.cluster, replica_set)
+            survives = original.uid in {pod["metadata"]["uid"] for pod in pods}  # of one answer: it may have gone since the last
+            if survives and len(pods) <= replica_set["spec"].get("replicas", 1):
                 _restore_cost(world, what)
                 raise Surprise("churn", f"ReplicaSet {replica_set['metadata']['name']} dropped another pod instead")
         yield Pause(f"{what.pod} is not gone yet")

@@ -15,7 +15,9 @@ from descheduler.diagnose.waiting import not_ours
 from descheduler.domain.plan import Move, Mover, Placed, Plan, PlanPod
 from descheduler.domain.report import Outcome, StepResult
 from descheduler.domain.snapshot import Snapshot
+from descheduler.errors import Unanswered
 from descheduler.execute.evict import evict
+from descheduler.execute.fence import Fenced
 from descheduler.execute.hold import hold
 from descheduler.execute.recreate import recreate
 from descheduler.execute.reserve import reserve
@@ -24,8 +26,13 @@ from descheduler.execute.surge import surge
 from descheduler.execute.world import Arrived, Pause, Steps, Surprise, World
 from descheduler.ports import Actuator, Reader, Store
 
-LOOK_AGAIN = timedelta(seconds=1)
-"""How long to wait when every mover of the wave waits."""
+LOOK_AGAIN = timedelta(seconds=5)
+"""How long to wait at most when every mover of the wave waits: pods are watched, budgets and controllers are not."""
+ASK_AGAIN = timedelta(seconds=5)
+"""How long the halt switch is believed."""
+
+Stop = Callable[[], str | None]
+"""Why the run shall come to an end (a signal), or ``None``."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,6 +47,8 @@ class Task:
     stops_with: frozenset[str]
     """Its workload and the waiting pods it is for: a surprise stops every task that shares one."""
     clusters: frozenset[str]
+    places: frozenset[tuple[str, str]]
+    """(cluster, namespace) in which it waits for pods to change."""
     begin: Callable[[World], Steps]
     node: str | None
     """Where the pod runs as long as nothing is done."""
@@ -59,6 +68,10 @@ class Run:
     world: World
     tasks: tuple[Task, ...]
     patience: timedelta
+    store: Store
+    stop: Stop = lambda: None
+    asked: datetime | None = None
+    """When the halt switches were looked at."""
     stopped: dict[str, str] = field(default_factory=dict)
     """What was stopped, and the subject whose surprise stopped it."""
 
@@ -77,6 +90,7 @@ class Run:
         for task in new:
             task.steps = task.begin(self.world) if task.result is None else None
         while True:
+            self._heed_stops()
             for task in tasks:
                 if task.active(number):
                     self._go_on(task)
@@ -88,7 +102,22 @@ class Run:
                     why = task.pause.why if task.pause else "it has not begun"
                     self._end(task, Surprise("scheduling", f"after {self.patience} still: {why}"))
                 return
-            self.world.clock.sleep(LOOK_AGAIN)
+            places = {place for task in active for place in task.places}
+            self.world.reader.until_change(sorted(places), min(LOOK_AGAIN, deadline - self.world.clock.now()))
+
+    def _heed_stops(self) -> None:
+        """A signal ends everything, a halt switch everything in its cluster; each mover leaves what it does at a safe point."""
+        why = self.stop()
+        if why is not None:
+            self.leave_out(None, why)
+            return
+        now = self.world.clock.now()
+        if self.asked is None or now - self.asked >= ASK_AGAIN:
+            self.asked = now
+            for cluster in sorted({cluster for task in self.tasks if task.result is None for cluster in task.clusters}):
+                why = self.store.halted(cluster)
+                if why is not None:
+                    self.leave_out(cluster, why)
 
     def _go_on(self, task: Task) -> None:
         cause = next((self.stopped[key] for key in sorted(task.stops_with) if key in self.stopped), None)
@@ -102,6 +131,8 @@ class Run:
             self._arrived(task, end.value)
         except Surprise as surprise:
             self._surprised(task, surprise)
+        except Unanswered as nothing:
+            self._surprised(task, Surprise("churn", str(nothing)))
 
     def _end(self, task: Task, surprise: Surprise) -> None:
         """Throw a surprise into a mover, so that it leaves nothing behind."""
@@ -116,6 +147,8 @@ class Run:
             return
         except Surprise as told:
             surprise = told
+        except Unanswered as nothing:
+            surprise = Surprise("churn", f"{surprise}; {nothing}", outcome=surprise.outcome)
         self._surprised(task, surprise)
 
     @staticmethod
@@ -133,10 +166,10 @@ class Run:
             if other.result is None and other.stops_with & task.stops_with and not other.active(self.world.wave):
                 self._end(other, Surprise("churn", f"stopped with {task.subject}", outcome="Skipped"))
 
-    def leave_out(self, cluster: str, why: str) -> None:
-        """A cluster whose Lease is not ours: nothing more is done there."""
+    def leave_out(self, cluster: str | None, why: str) -> None:
+        """Nothing more is done in a cluster, or in any."""
         for task in self.tasks:
-            if task.result is None and cluster in task.clusters:
+            if task.result is None and (cluster is None or cluster in task.clusters):
                 self._end(task, Surprise("churn", why, outcome="Skipped"))
 
     def close(self) -> None:
@@ -146,23 +179,26 @@ class Run:
                 task.steps.close()
 
 
-def execute(plan: Plan, reader: Reader, actuator: Actuator, store: Store, clock: Clock, *, patience: timedelta) -> Outcome:
+def execute(
+    plan: Plan, reader: Reader, actuator: Actuator, store: Store, clock: Clock, *, patience: timedelta, stop: Stop = lambda: None
+) -> Outcome:
     """Carry out ``plan`` and nothing else; every step reads again before it acts.
 
-    ``patience`` is how long one wave may take. A cluster whose Lease another run holds is left out. A refusal or a change of the
-    world is a result, never an exception.
+    ``patience`` is how long one wave may take. A cluster whose Lease another run holds, or that is halted, is left out; when
+    ``stop`` says why, everything is. A refusal or a change of the world is a result, never an exception.
     """
     holder = plan.metadata.run_id
     nodes = {node.ref: node for cluster in reader.snapshot().clusters for node in cluster.nodes}
     expires = clock.now() + (plan.waves + 1) * patience
-    world = World(reader=reader, actuator=actuator, clock=clock, run_id=holder, expires=expires, nodes=nodes)
-    run = Run(world, _tasks(plan), patience)
+    world = World(reader=reader, actuator=Fenced(actuator, store, holder), clock=clock, run_id=holder, expires=expires, nodes=nodes)
+    run = Run(world, _tasks(plan), patience, store, stop)
     clusters = sorted({cluster for task in run.tasks for cluster in task.clusters})
     try:
         for number in range(1, plan.waves + 1):
             for cluster in clusters:
-                if not store.acquire(cluster, holder):
-                    run.leave_out(cluster, f"the Lease of {cluster} is held elsewhere")
+                reason = store.acquire(cluster, holder)
+                if reason is not None:
+                    run.leave_out(cluster, reason)
             run.wave(number)
     finally:
         run.close()
@@ -190,6 +226,7 @@ def _move_task(plan: Plan, move: Move) -> Task:
         keeps_room=first < move.wave,
         stops_with=frozenset({_workload(move.pod), *move.makes_room_for}),
         clusters=frozenset({move.pod.cluster, move.source.cluster, move.target.cluster}),
+        places=frozenset({(move.pod.cluster, move.pod.namespace)}),
         begin=lambda world: MOVERS[move.mover](world, move),
         node=move.source.node,
     )
@@ -205,6 +242,7 @@ def _placement_task(plan: Plan, placed: Placed) -> Task:
         keeps_room=first < placed.wave,
         stops_with=frozenset({_workload(placed.pod), str(placed.pod)}),
         clusters=frozenset({placed.pod.cluster, placed.target.cluster}),
+        places=frozenset({(placed.pod.cluster, placed.pod.namespace)}),
         begin=lambda world: reserve(world, placed) if reserved else schedule(world, placed),
         node=None,
     )

@@ -12,7 +12,7 @@ from descheduler.clock import Clock
 from descheduler.domain.marks import HOSTNAME, PIN, TOUCHED
 from descheduler.domain.objects import Node, NodeRef
 from descheduler.domain.plan import Move, PlanPod
-from descheduler.errors import ExecutionError
+from descheduler.errors import ExecutionError, Unanswered
 from descheduler.ports import Actuator, Answer, Body, Object, Reader
 
 
@@ -136,17 +136,59 @@ def running_victim(world: World, move: Move) -> Body:
     return body
 
 
-def ask(deed: Callable[[], Answer], subject: object) -> Answer:
-    """Do it; a refusal is a Surprise. The answer may still be ``unknown``: then look."""
-    answer = deed()
+BUDGET = "DisruptionBudget"
+"""The cause by which the Eviction API says that a PodDisruptionBudget refuses."""
+TRIES = 4
+BUSY_PAUSE = timedelta(seconds=2)
+"""How long to leave an API server alone that is too busy and does not say for how long."""
+LONGEST_PAUSE = timedelta(seconds=30)
+
+
+def ask(world: World, deed: Callable[[], Answer], subject: object) -> Answer:
+    """Do it; a refusal is a Surprise. The answer may still be ``unknown``: then look.
+
+    Only what the server was too busy for (429 that no budget is behind) is tried again: it did nothing.
+    """
+    for _ in range(TRIES):
+        answer = deed()
+        if not busy(answer):
+            break
+        pause = BUSY_PAUSE if answer.retry_after_seconds is None else timedelta(seconds=answer.retry_after_seconds)
+        world.clock.sleep(min(pause, LONGEST_PAUSE))
     if not answer.done and not answer.unknown:
         raise refusal(answer, subject)
     return answer
 
 
+def busy(answer: Answer) -> bool:
+    """Priority and fairness, or too many requests at once: no budget has to do with it (kubernetes.md section 2)."""
+    return answer.code == 429 and BUDGET not in answer.causes
+
+
+def patched(world: World, what: Object, patch: Body, subject: object) -> None:
+    """Patch until it is known to be done; guarded by UID, it may be sent again when nobody answered. Raises Surprise."""
+    for _ in range(TRIES):
+        answer = ask(world, lambda: world.actuator.patch(what, patch), subject)
+        if answer.done:
+            return
+        body = world.reader.read(what)
+        if body is not None and _shows(body, patch):
+            return
+    raise Surprise("churn", f"{subject}: not answered {TRIES} times")
+
+
+def _shows(body: Any, patch: Any) -> bool:
+    """Whether an object is as a merge patch wants it; what only guards the patch is not looked at."""
+    if not isinstance(patch, Mapping):
+        return bool(body == patch)
+    told: Mapping[str, Any] = body if isinstance(body, Mapping) else {}
+    wanted = ((key, value) for key, value in patch.items() if key not in ("resourceVersion", "uid"))
+    return all(key not in told if value is None else _shows(told.get(key), value) for key, value in wanted)
+
+
 def refusal(answer: Answer, subject: object) -> Surprise:
     """The API server's refusal in words."""
-    cause = "budget" if answer.code == 429 else "churn" if answer.code in (404, 409) else "scheduling"
+    cause = "budget" if BUDGET in answer.causes or answer.code == 429 else "churn" if answer.code in (404, 409) else "scheduling"
     return Surprise(cause, f"{subject}: {answer.code} {answer.message or answer.reason}".rstrip())
 
 
@@ -156,9 +198,11 @@ def begun() -> Iterator[None]:
     try:
         yield
     except Surprise as surprise:
-        if surprise.outcome == "Blocked":
+        if surprise.outcome in ("Blocked", "Skipped"):
             surprise.outcome = "Failed"
         raise
+    except Unanswered as nothing:
+        raise Surprise("churn", str(nothing), outcome="Failed") from nothing
 
 
 def until_gone(world: World, what: Object) -> Generator[Pause, None, None]:

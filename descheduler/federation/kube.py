@@ -1,14 +1,15 @@
 """One API server through the Kubernetes client: raw JSON in, every call with timeouts, every refusal with its reason.
 
 The client does authentication, TLS and pooling; models are never built (kubernetes.md 4.2). Only what changes nothing is
-ever tried again: GET, and the reviews in which one asks about oneself.
+ever tried again: GET, and the reviews in which one asks about oneself. Whatever changes something is sent once.
 """
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -27,6 +28,7 @@ TRIES = 4
 LONGEST_PAUSE_SECONDS = 10.0
 _PASSING = frozenset({429, 500, 502, 503, 504})
 _CHUNK_BYTES = 1 << 18
+_BEFORE_SENDING = (broken.NewConnectionError, broken.ConnectTimeoutError, broken.LocationParseError)
 _MEANING = {401: "the credentials are not accepted (401 Unauthorized)", 403: "not allowed (403 Forbidden)", 404: "not found (404)"}
 
 
@@ -44,13 +46,27 @@ class Timeouts:
 class Refused(Exception):
     """The API server did not give what it was asked for; the message is one line without credentials."""
 
-    def __init__(self, message: str, code: int = 0, *, passing: bool = False, retry_after_seconds: float | None = None) -> None:
+    def __init__(
+        self, message: str, code: int = 0, *, passing: bool = False, unsent: bool = False, retry_after_seconds: float | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         """The HTTP status; 0 when there was no whole answer."""
+        self.unsent = unsent
+        """Whether the server surely never saw the request."""
         self.passing = passing
         """Whether the same call may do better in a moment."""
         self.retry_after_seconds = retry_after_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer to a call that may change something, whatever its status."""
+
+    status: int
+    body: Body
+    """The JSON object it holds; empty when it holds none."""
+    retry_after_seconds: float | None
 
 
 class Connection:
@@ -60,6 +76,10 @@ class Connection:
         self._client = client
         self._clock = clock
         self._timeouts = timeouts or Timeouts()
+
+    def twin(self, timeouts: Timeouts) -> Connection:
+        """Another connection over the same client, for another thread."""
+        return Connection(self._client, self._clock, timeouts)
 
     @property
     def server(self) -> str:
@@ -76,6 +96,38 @@ class Connection:
         body = {"apiVersion": group, "kind": kind} | ({"spec": dict(spec)} if spec else {})
         status = self._patiently("POST", path, {}, body, kind).get("status")
         return status if isinstance(status, dict) else {}
+
+    def write(self, method: str, path: str, query: Mapping[str, str], body: Body, content_type: str = "application/json") -> Reply:
+        """One call that may change something. It is never made twice. Raises Refused when there is no whole answer."""
+        response = self._sent(method, path, query, body, content_type)
+        try:
+            raw = self._received(response)
+        except broken.HTTPError as error:
+            response.close()
+            raise Refused(*_broken(error, self._timeouts), response.status) from error
+        except BaseException:
+            response.close()
+            raise
+        response.release_conn()
+        told: Any = None
+        with suppress(ValueError, RecursionError):
+            told = json.loads(raw)
+        return Reply(response.status, told if isinstance(told, dict) else {}, _retry_after(response.headers))
+
+    def watch(self, path: str, query: Mapping[str, str]) -> Iterator[Body]:
+        """The events of a watch until the server ends it. Raises Refused when it breaks, or cannot begin."""
+        response = self._sent("GET", path, {**query, "watch": "true"}, None)
+        try:
+            if response.status != 200:
+                raise _status(response.status, self._received(response), response.headers)
+            unfinished = b""
+            while piece := response.read1(_CHUNK_BYTES, decode_content=True):
+                *lines, unfinished = (unfinished + piece).split(b"\n")
+                yield from (_json(line, "") for line in lines if line)
+        except broken.HTTPError as error:
+            raise Refused(*_broken(error, self._timeouts), passing=True) from error
+        finally:
+            response.close()
 
     def _patiently(self, method: str, path: str, query: Mapping[str, str], body: Body | None, kind: str) -> Body:
         attempt = 1
@@ -104,8 +156,8 @@ class Connection:
             raise _status(response.status, raw, response.headers)
         return _json(raw, response.headers.get("Content-Type", ""))
 
-    def _sent(self, method: str, path: str, query: Mapping[str, str], body: Body | None) -> Any:
-        headers = {"Accept": "application/json"} | ({} if body is None else {"Content-Type": "application/json"})
+    def _sent(self, method: str, path: str, query: Mapping[str, str], body: Body | None, content_type: str = "application/json") -> Any:
+        headers = {"Accept": "application/json"} | ({} if body is None else {"Content-Type": content_type})
         try:
             request = self._client.param_serialize(
                 method, path, query_params=list(query.items()), header_params=headers, body=body, auth_settings=["BearerToken"]
@@ -113,13 +165,14 @@ class Connection:
             timeouts = (self._timeouts.connect, self._timeouts.read)
             return self._client.call_api(*request, _request_timeout=timeouts).response
         except ApiException as error:  # the client's own dress for a TLS error
-            raise Refused(f"TLS: {printable(str(error.reason).removeprefix('SSLError'))}") from error
+            raise Refused(f"TLS: {printable(str(error.reason).removeprefix('SSLError'))}", unsent=True) from error
         except broken.HTTPError as error:
-            raise Refused(*_broken(error, self._timeouts), passing=not isinstance(error, broken.LocationParseError)) from error
+            passing, unsent = not isinstance(error, broken.LocationParseError), isinstance(error, _BEFORE_SENDING)
+            raise Refused(*_broken(error, self._timeouts), passing=passing, unsent=unsent) from error
         except (ConfigException, OSError) as error:
-            raise Refused(f"the credentials cannot be renewed: {printable(str(error))}") from error
+            raise Refused(f"the credentials cannot be renewed: {printable(str(error))}", unsent=True) from error
         except ValueError as error:  # its message would hold the token
-            raise Refused("the request cannot be formed: broken token or server address") from error
+            raise Refused("the request cannot be formed: broken token or server address", unsent=True) from error
 
     def _received(self, response: Any) -> bytes:
         """The whole body. A server that keeps trickling is cut off."""
@@ -167,9 +220,12 @@ def _status(code: int, raw: bytes, headers: Mapping[str, str]) -> Refused:
     message = _MEANING.get(code) or (f"answers with a redirect ({code})" if 300 <= code < 400 else f"answers with {code}")
     if isinstance(said, str) and said:
         message += f": {printable(said)}"
+    return Refused(message, code, passing=code in _PASSING, retry_after_seconds=_retry_after(headers))
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
     after = headers.get("Retry-After", "")
-    seconds = float(after) if after.isascii() and after.isdigit() and len(after) < 6 else None
-    return Refused(message, code, passing=code in _PASSING, retry_after_seconds=seconds)
+    return float(after) if after.isascii() and after.isdigit() and len(after) < 6 else None
 
 
 def _broken(error: broken.HTTPError, timeouts: Timeouts) -> tuple[str]:

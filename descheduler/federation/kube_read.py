@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,25 +18,31 @@ def read_cluster(connection: Connection, sink: Sink, uid: str = "") -> Discovere
     Raises Refused, with the reason in one line, when the cluster or a needed kind cannot be read to the end.
     """
     discovered = discover(connection, uid)
-    lacking = list(discovered.lacking)
+    counts, lacking = read_lists(connection, sink, discovered.lacking)
+    if not discovered.user and not (counts[NODES] and counts[PODS]):
+        raise Refused("holds no nodes or no pods, and the API server is too old to say whether it knows us: not taken as empty")
+    if lacking:
+        sink.remark("rights", remark_on(lacking))
+    return replace(discovered, lacking=lacking)
+
+
+def read_lists(connection: Connection, sink: Sink, lacking: Iterable[Listing] = ()) -> tuple[dict[Listing, int], tuple[Listing, ...]]:
+    """Every kind in order, but those that are known to be lacking: how many of each, and what turned out to be lacking. Raises Refused."""
+    without = list(lacking)
     nodes = _Nodes()
     counts: dict[Listing, int] = {}
     for listing in LISTS:
-        if listing in lacking:
+        if listing in without:
             continue
         try:
             counts[listing] = read_list(connection, listing, sink, partial(nodes.sieve, listing))
         except Refused as refusal:
             if listing.needed or refusal.code not in (403, 404):
                 raise Refused(f"list {listing.shown}: {refusal}", refusal.code) from refusal
-            lacking.append(listing)
-    if not discovered.user and not (counts[NODES] and counts[PODS]):
-        raise Refused("holds no nodes or no pods, and the API server is too old to say whether it knows us: not taken as empty")
+            without.append(listing)
     if nodes.strays:
         sink.remark("pods", f"{nodes.strays} left out: their nodes came or went while the cluster was read")
-    if lacking:
-        sink.remark("rights", remark_on(lacking))
-    return replace(discovered, lacking=tuple(lacking))
+    return counts, tuple(without)
 
 
 def nothing_waits(connection: Connection, uid: str = "") -> bool:

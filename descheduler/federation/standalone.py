@@ -1,16 +1,21 @@
-"""A live fleet of ordinary clusters: those of a ``Fleet`` file, the current context, or the cluster this runs in."""
+"""A live fleet of ordinary clusters: those of a ``Fleet`` file, the current context, or the cluster this runs in.
+
+Reading is here; ``kube_hands`` writes, ``kube_store`` keeps Lease and state.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
 from descheduler.clock import Clock
 from descheduler.domain.objects import Cluster
 from descheduler.domain.snapshot import Remark, Snapshot, Unreadable
-from descheduler.errors import NothingReadable, UsageError
+from descheduler.errors import NothingReadable, Unanswered, UsageError
+from descheduler.federation import kube_objects
 from descheduler.federation.concurrently import concurrently, without_collecting
 from descheduler.federation.convert import ClusterBuilder
 from descheduler.federation.fleet_file import FleetCluster, read_fleet_file, slug
@@ -25,8 +30,12 @@ from descheduler.federation.kube_config import (
     home_expanded,
 )
 from descheduler.federation.kube_discovery import identity
-from descheduler.federation.kube_read import nothing_waits, read_cluster
+from descheduler.federation.kube_lists import PODS, items_of
+from descheduler.federation.kube_read import nothing_waits, read_cluster, read_lists
+from descheduler.federation.kube_watch import READ_SECONDS as WATCH_READ_SECONDS
+from descheduler.federation.kube_watch import Watches
 from descheduler.federation.whole import absent_everywhere, refuse_twins
+from descheduler.ports import Body, Object
 
 AT_ONCE = 4
 """Clusters read side by side: their answers are parsed by one processor anyway."""
@@ -85,16 +94,18 @@ def fleet_of_one(service_account: Path) -> tuple[Member, ...]:
 
 
 class LiveFleet:
-    """Reads clusters through their API servers, several at once; never writes to them."""
+    """Reads clusters through their API servers, several at once; never writes to them. Implements ``Reader``."""
 
     def __init__(
         self, members: Sequence[Member], clock: Clock, *, timeouts: Timeouts | None = None, patience_seconds: float = PATIENCE_SECONDS
     ) -> None:
         self.members = tuple(members)
+        self._members = {member.name: member for member in self.members}
         self.clock = clock
         self._timeouts = timeouts
         self._patience_seconds = patience_seconds
         self._connections: dict[str, Connection] = {}
+        self._watches = Watches(self._watching, clock)
 
     def snapshot(self) -> Snapshot:
         """The whole fleet. A cluster that cannot be read is in ``unreadable`` with the reason.
@@ -112,6 +123,41 @@ class LiveFleet:
             unreadable=unreadable,
             remarks=tuple(sorted(remarks, key=lambda remark: (remark.cluster, remark.subject, remark.message))),
         )
+
+    def cluster(self, name: str) -> Cluster | None:
+        """One cluster as it is now, by its lists alone; ``None`` when it cannot be read."""
+        member = self._members[name]
+        builder = ClusterBuilder(name, timed=False)
+        try:
+            read_lists(self.connection(name), builder)
+        except (Refused, NoCredentials):
+            return None
+        builder.uid, builder.movers = member.uid, member.movers
+        return builder.build()[0]
+
+    def read(self, what: Object) -> Body | None:
+        """One object as it is now; ``None`` when it is gone. Raises Unanswered."""
+        return self._asked(what.cluster, lambda connection: kube_objects.read(connection, what))
+
+    def pods(self, cluster: str, namespace: str) -> Sequence[Body]:
+        """All pods of a namespace as they are now. Raises Unanswered."""
+        path = kube_objects.list_path("Pod", namespace)
+        items = self._asked(cluster, lambda connection: items_of(connection.get(path, {}, kind="PodList"), PODS))
+        return [item for item in items if isinstance(item, dict)]
+
+    def until_change(self, places: Iterable[tuple[str, str]], at_most: timedelta) -> None:
+        """Watch the places and return when something has changed in one of them, or when ``at_most`` has passed."""
+        self._watches.wait(places, at_most)
+
+    def _asked(self, cluster: str, deed: Callable[[Connection], T]) -> T:
+        try:
+            return deed(self.connection(cluster))
+        except (Refused, NoCredentials) as refusal:
+            raise Unanswered(f"{cluster}: {refusal}") from refusal
+
+    def _watching(self, cluster: str) -> Connection:
+        """A connection for a thread of its own, over the same client."""
+        return self.connection(cluster).twin(Timeouts(read=WATCH_READ_SECONDS))
 
     def nothing_waits(self) -> bool:
         """Whether surely no pod of the fleet is without a node; cheap, for stopping early. A cluster that cannot say so may hold one."""
@@ -136,7 +182,7 @@ class LiveFleet:
 
         Raises NothingReadable when that is all of them.
         """
-        deeds = {member.name: lambda member=member: deed(member, self._connection(member)) for member in self.members}
+        deeds = {member.name: lambda member=member: deed(member, self.connection(member.name)) for member in self.members}
         with without_collecting():
             ended = concurrently(deeds, self.clock, at_once=AT_ONCE, patience_seconds=self._patience_seconds)
         found: dict[str, T] = {}
@@ -154,11 +200,11 @@ class LiveFleet:
             raise NothingReadable(f"no cluster can be read\n{reasons}")
         return found, tuple(sorted(unreadable, key=lambda cluster: cluster.cluster))
 
-    def _connection(self, member: Member) -> Connection:
-        """Kept: a credential plugin runs once."""
-        if member.name not in self._connections:
-            self._connections[member.name] = Connection(client_for(member.access), self.clock, self._timeouts)
-        return self._connections[member.name]
+    def connection(self, cluster: str) -> Connection:
+        """Kept: a credential plugin runs once. Raises NoCredentials."""
+        if cluster not in self._connections:
+            self._connections[cluster] = Connection(client_for(self._members[cluster].access), self.clock, self._timeouts)
+        return self._connections[cluster]
 
 
 def movers_of(member: Member, found: tuple[str, ...]) -> tuple[str, ...]:

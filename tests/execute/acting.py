@@ -26,9 +26,9 @@ class Stage:
         nodes = [NodeRef("east", contested)] if contested else []
         self.fleet = SimulatedFleet(a_snapshot(*things), self.clock, contested=nodes, **more)
 
-    def act(self, *steps: Move | Placed) -> Outcome:
+    def act(self, *steps: Move | Placed, stop: Callable[[], str | None] = lambda: None) -> Outcome:
         """Execute a plan of these steps."""
-        return execute(a_plan(*steps), self.fleet, self.fleet, self.fleet, self.clock, patience=PATIENCE)
+        return execute(a_plan(*steps), self.fleet, self.fleet, self.fleet, self.clock, patience=PATIENCE, stop=stop)
 
     def watch(self, look: Callable[[SimulatedFleet], object]) -> list[object]:
         """What ``look`` sees whenever the fleet has come to rest after a change."""

@@ -40,7 +40,7 @@ def test_a_cluster_whose_lease_is_held_elsewhere_is_left_out() -> None:
     outcome = stage.act(a_move(here, "b"), a_move(there, "b"))
 
     assert told(outcome) == {"move-here": "Done", "move-there": "Skipped"}
-    assert message(outcome, "move-there") == "the Lease of west is held elsewhere"
+    assert message(outcome, "move-there") == "the Lease of west is held elsewhere, by another run"
     assert {call.cluster for call in stage.fleet.log} == {"east"}
     assert stage.fleet.leases == {"west": "another run"}
 
@@ -48,12 +48,53 @@ def test_a_cluster_whose_lease_is_held_elsewhere_is_left_out() -> None:
 def test_a_lease_stolen_between_waves_stops_the_cluster() -> None:
     one, two = a_pod("one", on="a", of="one"), a_pod("two", on="a", of="two")
     stage = Stage(a_node("a"), a_node("b"), one, two)
-    stage.fleet.before_next("patch", lambda: stage.fleet.leases.update(east="a thief"))
+    for deed in (lambda: None, lambda: stage.fleet.leases.update(east="a thief")):  # the second patch is the last of the first move
+        stage.fleet.before_next("patch", deed)
 
     outcome = stage.act(a_move(one, "b"), a_move(two, "b", wave=2))
 
     assert told(outcome) == {"move-one": "Done", "move-two": "Skipped"}
     assert stage.fleet.leases == {"east": "a thief"}
+
+
+def test_nothing_is_written_any_more_from_the_moment_a_lease_is_stolen() -> None:
+    one = a_pod("one", on="a", of="one")
+    stage = Stage(a_node("a"), a_node("b"), one)
+    stage.fleet.before_next("patch", lambda: stage.fleet.leases.update(east="a thief"))
+
+    outcome = stage.act(a_move(one, "b"))
+
+    assert told(outcome) == {"move-one": "Blocked"}
+    assert "held elsewhere, by a thief" in message(outcome, "move-one")
+    assert stage.verbs() == ["create", "patch"]  # what was under way; not even the copy is taken away: that is the thief's now
+
+
+@pytest.mark.parametrize("gated", [False, True])
+def test_a_signal_ends_the_run_at_a_safe_point(gated: bool) -> None:
+    one, two = a_pod("one", on="a", of="one"), a_pod("two", on="a", of="two")
+    stage = Stage(a_node("a"), a_node("b"), one, two, start_delay=PATIENCE / 10)
+    signal: list[str] = []
+    stage.fleet.before_next("create", lambda: None)  # rehearsed first
+    stage.fleet.before_next("create", lambda: signal.append("stopped by SIGTERM"))
+
+    outcome = stage.act(a_move(one, "b", wave=1 + gated), a_move(two, "b", wave=2), stop=lambda: signal[0] if signal else None)
+
+    assert {result.message for result in outcome.results} == {"stopped by SIGTERM"}
+    assert stage.where() == {"one": "a", "two": "a"}
+    assert stage.leftovers() == []
+
+
+def test_a_halted_cluster_is_left_alone_and_the_others_go_on() -> None:
+    here, there = a_pod("here", on="a", of="web"), a_pod("there", on="a", of="web", cluster="west")
+    east, west = a_cluster("east", a_node("a"), a_node("b"), here), a_cluster("west", a_node("a"), a_node("b"), there)
+    stage = Stage(east, west)
+    stage.fleet.halts["west"] = "west is halted"
+
+    outcome = stage.act(a_move(here, "b"), a_move(there, "b"))
+
+    assert told(outcome) == {"move-here": "Done", "move-there": "Skipped"}
+    assert message(outcome, "move-there") == "west is halted"
+    assert {call.cluster for call in stage.fleet.log} == {"east"}
 
 
 def test_a_surprise_stops_its_workload_and_its_purpose_but_not_the_others() -> None:

@@ -351,8 +351,8 @@ def test_a_lease_is_held_by_one() -> None:
     fleet.release("east", "you")
     fleet.release("east", "me")
 
-    assert taken == [True, False]
-    assert fleet.acquire("east", "you")
+    assert taken == [None, "the Lease of east is held elsewhere, by me"]
+    assert fleet.acquire("east", "you") is None
 
 
 def test_a_scaled_down_replica_set_drops_the_waiting_pod_first() -> None:

@@ -62,6 +62,8 @@ class SimulatedFleet:
         self._saved: dict[str, Body] = {}
         self.leases: dict[str, str] = {}
         """Cluster to the holder of its Lease."""
+        self.halts: dict[str, str] = {}
+        """Cluster to why nothing may be begun in it."""
         self.log: list[Call] = []
         """Every verb asked for, in order."""
         self.after_every_change: list[Callable[[], object]] = []
@@ -86,6 +88,14 @@ class SimulatedFleet:
                 for w in cluster.workloads
             ),
         )
+
+    def cluster(self, name: str) -> Cluster | None:
+        self._pass_time()
+        return self._cluster(self._state.clusters[name]) if name in self._state.clusters else None
+
+    def until_change(self, places: Iterable[tuple[str, str]], at_most: timedelta) -> None:
+        """Time passes, a second at a time: changes fall due."""
+        self._clock.sleep(min(at_most, timedelta(seconds=1)))
 
     def read(self, what: Object) -> Body | None:
         self._pass_time()
@@ -152,14 +162,18 @@ class SimulatedFleet:
 
     # Store
 
-    def acquire(self, cluster: str, holder: str) -> bool:
-        return self.leases.setdefault(cluster, holder) == holder
+    def acquire(self, cluster: str, holder: str) -> str | None:
+        other = self.leases.setdefault(cluster, holder)
+        return None if other == holder else f"the Lease of {cluster} is held elsewhere, by {other}"
+
+    def halted(self, cluster: str) -> str | None:
+        return self.halts.get(cluster)
 
     def release(self, cluster: str, holder: str) -> None:
         if self.leases.get(cluster) == holder:
             del self.leases[cluster]
 
-    def load(self, cluster: str) -> Body:
+    def load(self, cluster: str) -> Body | None:
         return self._saved.get(cluster, {})
 
     def save(self, cluster: str, state: Body) -> None:

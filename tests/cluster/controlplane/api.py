@@ -119,7 +119,7 @@ class Api:
             left = int(deadline - clock.monotonic())
             if left <= 0:
                 raise NeverHappened(f"{path} after {within.total_seconds():.0f} s: {_summary(items.values())}")
-            for event in self._watch(path, {**selectors, "resourceVersion": listed["metadata"]["resourceVersion"], "timeoutSeconds": left}):
+            for event in self.watch(path, {**selectors, "resourceVersion": listed["metadata"]["resourceVersion"], "timeoutSeconds": left}):
                 if event["type"] == "ERROR":
                     break
                 items.pop(event["object"]["metadata"]["uid"], None)
@@ -157,7 +157,8 @@ class Api:
         decoded: Object = json.loads(text) if text.startswith("{") else {"text": text}
         return decoded
 
-    def _watch(self, path: str, parameters: dict[str, str | int]) -> Iterator[Object]:
+    def watch(self, path: str, parameters: dict[str, str | int]) -> Iterator[Object]:
+        """The events of a watch; ``parameters`` say from which version and for how long."""
         answer = self._pool.request(
             "GET",
             f"{self.server}{path}?{urlencode({**parameters, 'watch': 'true'})}",

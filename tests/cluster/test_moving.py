@@ -1,0 +1,79 @@
+"""Every mover on a real control plane, under the shipped mover account."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from descheduler.domain.plan import Mover
+from tests.cluster.acting import Acting, a_move, a_placement, install, two_nodes, watching
+from tests.cluster.controlplane.api import Object
+from tests.cluster.controlplane.binaries import Binaries
+from tests.cluster.controlplane.cluster import Cluster
+from tests.cluster.controlplane.objects import a_workload
+
+CPU = {"cpu": "1", "memory": "1Gi"}
+
+
+@pytest.fixture
+def acting(east: Cluster, binaries: Binaries, tmp_path: Path) -> Acting:
+    """Two nodes, the namespace ``shop``, and the mover installed."""
+    kubeconfig = install(east, binaries, tmp_path)
+    east.namespace("shop")
+    two_nodes(east)
+    return Acting(east, kubeconfig)
+
+
+def test_a_surge_moves_a_pod_and_never_one_replica_is_missing(acting: Acting) -> None:
+    acting.cluster.api.create(a_workload("web", "shop", 2, CPU))
+    first, second = acting.running("web", 2)
+    source = first["spec"]["nodeName"]
+    target = "b" if source == "a" else "a"
+    other = second["spec"]["nodeName"]
+
+    with watching(acting.cluster, "web") as ready:
+        outcome = acting.act(a_move(first, target))
+
+    assert [(result.outcome, result.node) for result in outcome.results] == [("Done", target)], outcome
+    assert acting.nodes_of("web") == sorted([target, other])
+    assert min(ready) == 2
+    assert acting.leftovers() == []
+
+
+def a_hole_in_the_wrong_place(acting: Acting) -> tuple[Object, str, str, Object]:
+    """``small`` sits on one node; beside ``rest`` there is just room for it on the other; ``big`` needs a whole node, and waits."""
+    acting.cluster.api.create(a_workload("small", "shop", 1, CPU))
+    (small,) = acting.running("small")
+    source = small["spec"]["nodeName"]
+    target = "b" if source == "a" else "a"
+    acting.cluster.api.create(a_workload("rest", "shop", 1, CPU, nodeSelector={"kubernetes.io/hostname": target}))
+    acting.running("rest")
+    acting.cluster.api.create(a_workload("big", "shop", 1, {"cpu": "2", "memory": "1Gi"}))
+    (big,) = acting.waiting("big")
+    return small, source, target, big
+
+
+def test_a_waiting_pod_gets_exactly_its_node(acting: Acting) -> None:
+    small, source, target, big = a_hole_in_the_wrong_place(acting)
+
+    with watching(acting.cluster, "small") as ready:
+        outcome = acting.act(a_move(small, target, room_for=[big]), a_placement(big, source, mover=Mover.SURGE, wave=2))
+
+    assert {(result.outcome, result.node) for result in outcome.results} == {("Done", target), ("Done", source)}, outcome
+    assert (acting.nodes_of("small"), acting.nodes_of("big")) == ([target], [source])
+    assert min(ready) == 1
+    assert acting.leftovers() == []
+
+
+def test_an_evicted_pod_is_waited_for_and_the_scheduler_binds_the_waiting_one(acting: Acting) -> None:
+    small, source, target, big = a_hole_in_the_wrong_place(acting)
+    acting.cluster.api.patch(f"/api/v1/nodes/{source}", {"spec": {"unschedulable": True}})
+
+    outcome = acting.act(a_move(small, target, mover=Mover.EVICT))
+    acting.cluster.api.patch(f"/api/v1/nodes/{source}", {"spec": {"unschedulable": None}})
+    bound = acting.act(a_placement(big, source))
+
+    assert [(result.outcome, result.node) for result in (*outcome.results, *bound.results)] == [("Done", target), ("Done", source)]
+    assert (acting.nodes_of("small"), acting.nodes_of("big")) == ([target], [source])
+    assert acting.leftovers() == []
