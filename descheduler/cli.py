@@ -51,6 +51,20 @@ def _run() -> Loaded:
     return RunSettings, run.execute
 
 
+def _apply() -> Loaded:
+    from descheduler.commands import apply
+    from descheduler.settings import ApplySettings
+
+    return ApplySettings, apply.execute
+
+
+def _recover() -> Loaded:
+    from descheduler.commands import recover
+    from descheduler.settings import RecoverSettings
+
+    return RecoverSettings, recover.execute
+
+
 def _snapshot() -> Loaded:
     from descheduler.commands import snapshot
     from descheduler.settings import SnapshotSettings
@@ -92,6 +106,13 @@ COMMANDS = (
         "descheduler run --snapshot examples/realistic --policy policies/balanced.yaml",
         _run,
     ),
+    Command(
+        "apply",
+        "carry out a plan.json on a live fleet, or what still holds of it",
+        "descheduler apply plan.json --fleet fleet.yaml --policy policies/balanced.yaml",
+        _apply,
+    ),
+    Command("recover", "finish or undo what an interrupted run left", "descheduler recover --fleet fleet.yaml", _recover),
     Command(
         "snapshot",
         "write a live fleet down, without its secrets",

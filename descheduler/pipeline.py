@@ -17,14 +17,11 @@ from descheduler.domain.problem import Problem
 from descheduler.domain.report import Report
 from descheduler.domain.snapshot import Remark, Snapshot, digest
 from descheduler.errors import ClusterUnreadable
-from descheduler.execute import execute
+from descheduler.execute import Hands, act, recover
 from descheduler.policy.policy import Policy, policy_digest
 from descheduler.portfolio import Budgeted, search
 from descheduler.portfolio.publish import moved_pods, placed_pods, publish
-from descheduler.ports import Actuator, Reader, Store
-
-PATIENCE = timedelta(minutes=10)
-"""How long one wave may take: pods must start and become Ready."""
+from descheduler.ports import Reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,17 +69,22 @@ def plan(snapshot: Snapshot, policy: Policy, options: Options) -> Report:
     return _report(snapshot, published, refused)
 
 
-def run(reader: Reader, actuator: Actuator | None, store: Store | None, policy: Policy, options: Options, clock: Clock) -> Report:
-    """Plan and, given hands and a place to keep the Lease, act. Without an actuator it is a dry run.
+def run(reader: Reader, hands: Hands | None, policy: Policy, options: Options, clock: Clock) -> Report:
+    """Plan and, given hands, end what earlier runs left, and act. Without hands it is a dry run.
 
     Raises:
         ClusterUnreadable: a cluster could not be read and the policy says ``Fail``.
+        ExecutionError: too little of the plan's gain was left when it was looked at again.
+        LockHeld: a Lease is held elsewhere and that shall end the run.
     """
-    report = plan(reader.snapshot(), policy, options)
-    if actuator is None or store is None or not (report.plan.moves or report.plan.placements):
+    snapshot = reader.snapshot()
+    if hands is None:
+        return plan(snapshot, policy, options)
+    recovered = recover(snapshot, reader, hands.actuator, hands.store, clock, options.run_id)
+    report = replace(plan(reader.snapshot() if recovered else snapshot, policy, options), recovered=recovered)
+    if not (report.plan.moves or report.plan.placements):
         return report
-    outcome = execute(report.plan, reader, actuator, store, clock, patience=PATIENCE)
-    return replace(report, outcome=outcome)
+    return replace(report, outcome=act(report.plan, policy, reader, hands, clock))
 
 
 def _report(snapshot: Snapshot, published: Plan, refused: tuple[Remark, ...]) -> Report:

@@ -63,6 +63,10 @@ class Reader(Protocol):
         """All pods of a namespace as they are now."""
         ...
 
+    def journals(self, cluster: str) -> Sequence[Body]:
+        """The journals of bare pods that are being moved: PodTemplates with our label, in all namespaces."""
+        ...
+
     def until_change(self, places: Iterable[tuple[str, str]], at_most: timedelta) -> None:
         """Return when a pod of one of these (cluster, namespace) has changed since the last call, or when ``at_most`` has passed."""
         ...

@@ -7,6 +7,7 @@ To add a flag: a field with its docstring. To add a command: a model here and it
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -123,9 +124,38 @@ class PlanSettings(_Search):
     """Read a fleet, find the few moves that make room for its pending pods, print them. Never writes to a cluster."""
 
 
-class RunSettings(_Search):
-    """Plan, then act if the policy says `mode: Apply`. With --snapshot it acts on a simulated fleet; for a live fleet it only
-    plans, as yet."""
+class _Acting(Settings):
+    """How a command that may act makes sure that it is the only one."""
+
+    require_lock: bool = Field(default=False, json_schema_extra=shown("general"))
+    """End with 4 when another run holds the Lease of a cluster. Without it: that cluster is left out."""
+
+    lease_duration: PositiveDuration = Field(default=timedelta(minutes=1), json_schema_extra=shown("general", "DURATION"))
+    """How long a Lease is good without being renewed, such as 1m; the Lease of a run that died is taken over after as long."""
+
+
+class RunSettings(_Search, _Acting):
+    """Finish or undo what an interrupted run left, plan, and act; for a live fleet only if the policy says `mode: Apply`. With
+    --snapshot it acts on a simulated fleet."""
+
+
+class ApplySettings(_Live, _Acting):
+    """Carry out a plan.json, or what still holds of it, and never anything else. The policy must be the one the plan was made
+    under; its mode does not matter: to apply a plan is to agree to it."""
+
+    plan: CliPositionalArg[Path]
+    """The plan.json that `descheduler plan -o` wrote."""
+
+    policy: Paths = Field(default=[], json_schema_extra=shown("policy", "FILE|DIR"))
+    """File or directory that holds the policy the plan was made under; repeatable. Without it: the shipped default."""
+
+    format: Literal["text", "json", "markdown"] = Field(default="text", json_schema_extra=shown("output"))
+    """How plan and results are printed on stdout."""
+
+
+class RecoverSettings(_Live, _Acting):
+    """Finish or undo whatever interrupted runs left behind: copies, deletion costs, gates, journals. Every `run` that acts begins
+    with this."""
 
 
 class SnapshotSettings(_Live):
@@ -165,6 +195,8 @@ class PolicySchemaSettings(Settings):
 MODELS: tuple[type[Settings], ...] = (
     PlanSettings,
     RunSettings,
+    ApplySettings,
+    RecoverSettings,
     SnapshotSettings,
     ReportSettings,
     PolicyValidateSettings,

@@ -145,7 +145,11 @@ def test_help_on_plan_lists_every_flag_with_its_meaning() -> None:
     ("arguments", "message"),
     [
         (["paln"], "unknown command paln, did you mean plan?"),
-        (["frobnicate"], "unknown command frobnicate, known are plan, run, snapshot, report, policy validate, policy schema"),
+        (
+            ["frobnicate"],
+            "unknown command frobnicate, known are plan, run, apply, recover, snapshot, report, "
+            "policy validate, policy schema",
+        ),
         (["policy"], "policy: say which: policy validate, policy schema"),
         (["policy", "validat"], "unknown command policy validat, did you mean policy validate?"),
         (["--seed", "1", "plan"], "flags come after the command: descheduler COMMAND --seed … (see descheduler --help)"),

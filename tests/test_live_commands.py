@@ -118,15 +118,6 @@ def test_an_objective_that_only_breaks_ties_does_not_cost_a_full_read(api: Local
     assert full_reads(api) == []
 
 
-def test_run_never_answers_a_wish_to_act_with_a_mere_plan(api: LocalApi, tmp_path: Path, capsys: Capture) -> None:
-    assert main(["run", "--policy", policy(tmp_path, "Apply")]) == 2
-
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert "mode: Apply, but acting on live fleets comes with a later version" in err
-    assert api.asked == []
-
-
 # Faults.
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from descheduler.domain.snapshot import Snapshot, Unreadable
 from descheduler.errors import ClusterUnreadable
+from descheduler.execute import Hands
 from descheduler.federation.simulated import SimulatedFleet
 from descheduler.pipeline import Options, plan, run
 from tests.builders import NOW, a_cluster, a_node, a_pod, a_snapshot
@@ -40,7 +41,7 @@ def test_what_a_plan_places_waits_no_longer_when_it_has_been_carried_out() -> No
     clock = FakeClock()
     fleet = SimulatedFleet(a_fleet(), clock)
 
-    report = run(fleet, fleet, fleet, a_policy(), OPTIONS, clock)
+    report = run(fleet, Hands(actuator=fleet, store=fleet), a_policy(), OPTIONS, clock)
 
     assert {str(placed.pod) for placed in report.plan.placements} == {"east/default/train", "west/default/fits"}
     assert waiting(fleet.snapshot()) == {"west/default/huge"}
@@ -52,28 +53,18 @@ def test_without_an_actuator_nothing_is_written() -> None:
     clock = FakeClock()
     fleet = SimulatedFleet(a_fleet(), clock)
 
-    report = run(fleet, None, fleet, a_policy(), OPTIONS, clock)
+    report = run(fleet, None, a_policy(), OPTIONS, clock)
 
     assert report.plan.moves
     assert report.outcome is None
     assert (fleet.log, fleet.leases) == ([], {})
 
 
-def test_without_a_place_for_the_lease_nothing_is_written() -> None:
-    clock = FakeClock()
-    fleet = SimulatedFleet(a_fleet(), clock)
-
-    report = run(fleet, fleet, None, a_policy(), OPTIONS, clock)
-
-    assert report.outcome is None
-    assert fleet.log == []
-
-
 def test_an_empty_plan_is_not_carried_out() -> None:
     clock = FakeClock()
     fleet = SimulatedFleet(a_snapshot(a_node("n0"), a_pod("cart", of="cart", on="n0")), clock)
 
-    report = run(fleet, fleet, fleet, a_policy(), OPTIONS, clock)
+    report = run(fleet, Hands(actuator=fleet, store=fleet), a_policy(), OPTIONS, clock)
 
     assert report.outcome is None
 

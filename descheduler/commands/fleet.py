@@ -10,7 +10,7 @@ from descheduler.errors import UsageError
 if TYPE_CHECKING:
     from descheduler.federation.recorded import RecordedFleet
     from descheduler.federation.standalone import LiveFleet
-    from descheduler.settings import PlanSettings, RunSettings, SnapshotSettings
+    from descheduler.settings import ApplySettings, PlanSettings, RecoverSettings, RunSettings, SnapshotSettings
 
 
 def open_fleet(settings: PlanSettings | RunSettings, clock: Clock) -> RecordedFleet | LiveFleet:
@@ -24,7 +24,7 @@ def open_fleet(settings: PlanSettings | RunSettings, clock: Clock) -> RecordedFl
     return RecordedFleet(settings.snapshot)
 
 
-def live_fleet(settings: PlanSettings | RunSettings | SnapshotSettings, clock: Clock) -> LiveFleet:
+def live_fleet(settings: PlanSettings | RunSettings | ApplySettings | RecoverSettings | SnapshotSettings, clock: Clock) -> LiveFleet:
     """The clusters of ``--fleet``, else the current context, else the cluster this runs in. Raises UsageError."""
     from descheduler.federation import standalone
 

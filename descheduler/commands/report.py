@@ -8,6 +8,9 @@ from descheduler.commands.console import colourful, say
 from descheduler.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from descheduler.domain.plan import Plan
     from descheduler.settings import ReportSettings
 
 
@@ -15,15 +18,20 @@ def execute(settings: ReportSettings) -> int:
     """Print the plan in the file; raises UsageError when it cannot be read or is no plan."""
     from descheduler.domain.report import Report
     from descheduler.output import render
+
+    say(render(Report(plan=plan_in(settings.plan)), settings.format, colour=colourful()))
+    return 0
+
+
+def plan_in(path: Path) -> Plan:
+    """The plan in a file. Raises UsageError when it cannot be read or is no plan."""
     from descheduler.output.json_plan import NotAPlan, plan_from_json
 
     try:
-        plan = plan_from_json(settings.plan.read_text(encoding="utf-8"))
+        return plan_from_json(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"{settings.plan}: {error.strerror}") from None
+        raise UsageError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise UsageError(f"{settings.plan}: not UTF-8 text") from None
+        raise UsageError(f"{path}: not UTF-8 text") from None
     except NotAPlan as error:
-        raise UsageError("\n".join(f"{settings.plan}: {mistake}" for mistake in error.mistakes)) from None
-    say(render(Report(plan=plan), settings.format, colour=colourful()))
-    return 0
+        raise UsageError("\n".join(f"{path}: {mistake}" for mistake in error.mistakes)) from None

@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from descheduler.clock import SimulatedClock, SystemClock
+from descheduler.commands.acting import PARTLY_DONE, hands_on
 from descheduler.commands.console import progress, say
 from descheduler.commands.fleet import live_fleet
 from descheduler.commands.plan import MOVES_PROPOSED, deliver, options, policy_of, read
-from descheduler.errors import UsageError
 
 if TYPE_CHECKING:
+    from descheduler.domain.report import Report
     from descheduler.policy import Policy
     from descheduler.settings import RunSettings
-
-PARTLY_DONE = 3
 
 
 def execute(settings: RunSettings) -> int:
@@ -23,29 +22,24 @@ def execute(settings: RunSettings) -> int:
         return _live(settings)
     snapshot, policy = read(settings)
     from descheduler import pipeline
+    from descheduler.execute import Hands
     from descheduler.federation.simulated import SimulatedFleet
 
     clock = SimulatedClock(snapshot.taken_at)
     fleet = SimulatedFleet(snapshot, clock, seed=settings.seed)
-    actuator = fleet if policy.spec.mode == "Apply" else None
-    with progress("planning and acting" if actuator else "planning"):
-        report = pipeline.run(fleet, actuator, fleet, policy, options(settings, SystemClock()), clock)
-    deliver(report, settings)
-    if report.outcome is None:
-        return MOVES_PROPOSED if settings.detailed_exitcode and report.plan.moves else 0
-    return 0 if report.outcome.complete else PARTLY_DONE
+    hands = Hands(actuator=fleet, store=fleet) if policy.spec.mode == "Apply" else None
+    with progress("planning and acting" if hands else "planning"):
+        report = pipeline.run(fleet, hands, policy, options(settings, SystemClock()), clock)
+    return _told(report, settings)
 
 
 def _live(settings: RunSettings) -> int:
-    """Plan for a live fleet. Raises UsageError when the policy wants more than that: a plan is no answer to ``mode: Apply``."""
-    fleet = live_fleet(settings, SystemClock())
+    """Plan for a live fleet and, under ``mode: Apply``, act on it."""
+    clock = SystemClock()
+    fleet = live_fleet(settings, clock)
     policy = policy_of(settings)
-    if policy.spec.mode == "Apply":
-        raise UsageError(
-            f"policy {policy.metadata.name} says mode: Apply, but acting on live fleets comes with a later version; "
-            "say mode: Plan, or try it on a simulated fleet with --snapshot DIR"
-        )
-    if _only_for_waiting_pods(settings, policy):
+    acts = policy.spec.mode == "Apply"
+    if _only_for_waiting_pods(settings, policy) and not acts:
         with progress("looking for waiting pods"):
             idle = fleet.nothing_waits()
         if idle:
@@ -53,11 +47,20 @@ def _live(settings: RunSettings) -> int:
             return 0
     from descheduler import pipeline
 
-    with progress("reading the fleet"):
-        snapshot = fleet.snapshot()
-    with progress("planning"):
-        report = pipeline.plan(snapshot, policy, options(settings, SystemClock()))
+    hands = hands_on(fleet, settings, clock) if acts else None
+    with progress("planning and acting" if acts else "planning"):
+        report = pipeline.run(fleet, hands, policy, options(settings, clock), clock)
+    return _told(report, settings)
+
+
+def _told(report: Report, settings: RunSettings) -> int:
+    """Print the report; the exit code that goes with it."""
     deliver(report, settings)
+    recovered = all(result.outcome == "Done" for result in report.recovered)
+    if report.outcome is not None:
+        return 0 if report.outcome.complete and recovered else PARTLY_DONE
+    if not recovered:
+        return PARTLY_DONE
     return MOVES_PROPOSED if settings.detailed_exitcode and report.plan.moves else 0
 
 

@@ -17,6 +17,13 @@ PREVIOUS_COST = f"{DOMAIN}/previous-deletion-cost"
 TOUCHED = f"{DOMAIN}/touched"
 """On a reserved copy: changed to remind the scheduler of its nomination."""
 
+JOURNAL = f"{DOMAIN}/journal"
+"""Label of a PodTemplate that keeps the manifest of a bare pod while that is being moved."""
+JOURNAL_NAME = f"{DOMAIN}/journal-name"
+"""On a journal: the name of the pod."""
+JOURNAL_UID = f"{DOMAIN}/journal-uid"
+"""On a journal, and on the pod made of it: the UID of the pod that was."""
+
 RESERVED_GATE = f"{DOMAIN}/reserved"
 """Our own scheduling gate on a reserved copy."""
 HOLD_GATE = f"{DOMAIN}/hold"

@@ -26,8 +26,8 @@ class Outcome:
     """What acting on a plan led to."""
 
     results: tuple[StepResult, ...] = ()
-    pending_after: int = 0
-    """Waiting pods, NotOurs left out, after the last wave."""
+    pending_after: int | None = 0
+    """Waiting pods, NotOurs left out, after the last wave; ``None`` when the fleet could not be read any more."""
 
     @property
     def complete(self) -> bool:
@@ -46,4 +46,6 @@ class Report:
     nodes: int = 0
     running: int = 0
     """Pods bound to a node, in all readable clusters."""
+    recovered: tuple[StepResult, ...] = ()
+    """What earlier, interrupted runs had left, and what became of it."""
     outcome: Outcome | None = None

@@ -61,6 +61,7 @@ def leave(world: World, move: Move, check: Callable[[], None]) -> Generator[Paus
         if answer.done:
             return
         if answer.unknown:
+            world.unsure.add(what.uid)
             yield Pause(f"the eviction of {move.pod} was not answered")
             still = read_same(world, what)
             if still is None or terminating(still):

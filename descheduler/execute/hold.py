@@ -24,6 +24,7 @@ from descheduler.execute.world import (
     ask,
     begun,
     controller,
+    notes,
     object_of,
     patched,
     pin,
@@ -33,7 +34,7 @@ from descheduler.execute.world import (
     stamp,
     until_gone,
 )
-from descheduler.ports import Body, Object
+from descheduler.ports import Body, Object, Reader
 
 RELEASE_ATTEMPTS = 3
 
@@ -72,7 +73,7 @@ def _steer(world: World, move: Move, held: Object, node: str) -> Generator[Pause
     while world.wave < move.arrival_wave:
         yield Pause("its room is being made", until_wave=move.arrival_wave)
     destination.check(world, held, node, old_self_stays=False)
-    _release(world, held, node)
+    release(world, held, node)
 
 
 def _turn(world: World, owner_uid: str) -> Generator[Pause, None, None]:
@@ -101,7 +102,7 @@ def _until_gate_works(world: World, move: Move, victim: Body, owner: Any) -> Gen
         yield Pause(f"new pods of {owner['kind']} {owner['name']} are not held yet")
 
 
-def _release(world: World, held: Object, node: str | None) -> None:
+def release(world: World, held: Object, node: str | None) -> None:
     """Take our gate off, and with ``node`` pin the pod there; in one guarded patch."""
     body = read_same(world, held)
     if body is None:
@@ -127,7 +128,19 @@ def _let_go(world: World, move: Move, owner_uid: str, held: Object | None) -> No
         gated = [p for p in pods if (controller(p) or {}).get("uid") == owner_uid and HOLD_GATE in gates(p)]
         for pod in gated:
             with suppress(Surprise):  # someone else wrote it in between: the next attempt reads it again
-                _release(world, object_of(move.pod.cluster, pod), None)
+                release(world, object_of(move.pod.cluster, pod), None)
+
+
+def left_over(reader: Reader, cluster: str, run_id: str) -> bool:
+    """Whether a run that is over still holds controllers. Raises Unanswered."""
+    body = reader.read(Object(cluster=cluster, kind=HOLD_KIND, namespace=HOLD_NAMESPACE, name=HOLD_NAME))
+    return body is not None and bool((body.get("spec") or {}).get("ownerUIDs")) and notes(body).get(RUN) != run_id
+
+
+def forget(world: World, cluster: str) -> None:
+    """Hold no controller any more."""
+    what = Object(cluster=cluster, kind=HOLD_KIND, namespace=HOLD_NAMESPACE, name=HOLD_NAME)
+    patched(world, what, {"spec": {"ownerUIDs": []}}, HOLD_KIND)
 
 
 def _set_held(world: World, cluster: str, owner_uid: str, wanted: bool) -> None:

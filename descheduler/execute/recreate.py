@@ -1,12 +1,54 @@
-"""Recreate: not available in this version; every such move is blocked and nothing is touched."""
+"""Recreate: a bare pod is journalled, evicted and created again on its node. Opt-in: nobody else brings it back (kubernetes.md 1.7)."""
 
 from __future__ import annotations
 
 from descheduler.domain.plan import Move
-from descheduler.execute.world import Steps, Surprise, World
+from descheduler.execute import destination, journal
+from descheduler.execute.evict import leave, until_running
+from descheduler.execute.world import Arrived, Steps, Surprise, World, ask, begun, controller, pod_object, running_victim
+from descheduler.ports import Body
 
 
 def recreate(world: World, move: Move) -> Steps:
-    """Refuse: a bare pod is only deleted once its manifest can be journalled and brought back after a crash."""
-    yield from ()
-    raise Surprise("scheduling", f"{move.pod}: Recreate is not available in this version")
+    """Move a bare pod to exactly the planned node; from the journal on, a crash at any instant brings it back."""
+    victim, node, cluster = running_victim(world, move), move.target.node, move.pod.cluster
+    if node is None:
+        raise Surprise("scheduling", f"{move.pod}: a bare pod needs a node")
+    _check_bare(victim)
+    told = journal.manifest(world, cluster, victim, node)
+    rehearsed = {**told, "metadata": {**told["metadata"], "name": f"{move.pod.name[:230]}-rehearsal"}}
+    answer = ask(world, lambda: world.actuator.create(cluster, rehearsed, dry_run=True), f"dry run of {move.pod}")
+    if answer.unknown:
+        raise Surprise("scheduling", f"the dry run of {move.pod} was not answered")
+    destination.check(world, pod_object(move.pod), node, old_self_stays=False)
+    kept = journal.write(world, cluster, told)
+    try:
+        yield from leave(world, move, lambda: destination.check(world, pod_object(move.pod), node, old_self_stays=False))
+    except BaseException:
+        if move.pod.uid not in world.unsure:  # an eviction that may still come about keeps its journal: recovery will see
+            journal.close(world, kept)
+        raise
+    with begun():
+        entry = world.reader.read(kept)
+        if entry is None:
+            raise Surprise("churn", f"the journal of {move.pod} is gone")
+        made = yield from journal.replay(world, cluster, entry)
+        if made is None:
+            raise Surprise("churn", f"somebody else made {move.pod} again")
+        arrived = yield from until_running(world, made)
+        if arrived != node:
+            raise Surprise("scheduling", f"{move.pod} runs on {arrived}, not on {node}", node=arrived)
+    return Arrived(node)
+
+
+def _check_bare(pod: Body) -> None:
+    """Raises Surprise for a pod that somebody else looks after, or that cannot be made again as it is."""
+    meta, spec = pod["metadata"], pod["spec"]
+    if controller(pod) is not None:
+        raise Surprise("churn", f"{meta['name']} has a controller")
+    if "kubernetes.io/config.mirror" in (meta.get("annotations") or {}):
+        raise Surprise("churn", f"{meta['name']} is a static pod")
+    if spec.get("resourceClaims") or spec.get("schedulingGroup"):
+        raise Surprise("scheduling", f"{meta['name']} uses resource claims or a scheduling group")
+    if spec.get("schedulerName", "default-scheduler") != "default-scheduler":
+        raise Surprise("scheduling", f"{meta['name']} is scheduled by {spec['schedulerName']}")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from descheduler.domain.marks import DELETION_COST, EXPIRES, MINIMAL_COST, MOVE_OF, PREVIOUS_COST, RESERVED_GATE, TEMPLATE_HASH
+from descheduler.domain.marks import DELETION_COST, EXPIRES, MINIMAL_COST, MOVE_OF, PREVIOUS_COST, RESERVED_GATE, RUN, TEMPLATE_HASH
 from descheduler.domain.plan import Move, PlanPod, Spot
 from descheduler.execute import copies, destination
 from descheduler.execute.replicas import check_surgeable, owned, replica_set_of, withheld_label
@@ -58,6 +58,14 @@ class Exchange:
         return self.target.node
 
 
+def as_it_was(world: World, pod: PlanPod, node: str | None) -> Body:
+    """The pod, read now: same UID, same node or still none, not on its way out. Raises Surprise otherwise."""
+    body = read_same(world, pod_object(pod))
+    if body is None or terminating(body) or node_of(body) != node:
+        raise Surprise("churn", f"{pod} is gone, on its way out, or bound by now")
+    return body
+
+
 def surge(world: World, move: Move) -> Steps:
     """Move a running ReplicaSet pod to exactly the planned node."""
     what = Exchange(pod=move.pod, target=move.target, wave=move.arrival_wave, waiting=False, read=lambda: running_victim(world, move))
@@ -79,17 +87,17 @@ def exchange(world: World, what: Exchange) -> Steps:
             yield from _until_wave(world, what, copy)
         yield from _until_ready(world, what, copy, replica_set["spec"].get("minReadySeconds", 0), nominated=gated)
         yield from _turn(world, uid)
-        _adopt(world, what, copy)
+        adopt(world, what, copy)
     except BaseException:
         world.actuator.delete(copy)
-        _restore_cost(world, what)
+        restore_cost(world, pod_object(what.pod))
         raise
     finally:
         world.reserved.pop(copy, None)
     world.adopting.add(uid)
     try:
         with begun():
-            yield from _until_dropped(world, what, copy)
+            yield from until_dropped(world, what, copy)
     finally:
         world.adopting.discard(uid)
     return Arrived(what.node)
@@ -152,13 +160,13 @@ def _until_ready(world: World, what: Exchange, copy: Object, min_ready_seconds: 
         steady = ready(body)
 
 
-def _adopt(world: World, what: Exchange, copy: Object) -> None:
+def adopt(world: World, what: Exchange, copy: Object) -> None:
     """Mark the original, look at everything once more, give the copy its label. After a Surprise the ReplicaSet has not seen it."""
     original, cluster = what.read(), what.target.cluster
     replica_set = replica_set_of(world, cluster, original)
     check_surgeable(world, cluster, replica_set, original, waiting=what.waiting)
     own = notes(original).get(DELETION_COST, "")
-    marks = {DELETION_COST: str(MINIMAL_COST), PREVIOUS_COST: notes(original).get(PREVIOUS_COST, own)}
+    marks = {DELETION_COST: str(MINIMAL_COST), PREVIOUS_COST: notes(original).get(PREVIOUS_COST, own), RUN: world.run_id}
     patched(world, pod_object(what.pod), {"metadata": {"annotations": marks}}, f"{what.pod}: deletion cost")
     check_surgeable(world, cluster, replica_set_of(world, cluster, what.read()), original, waiting=what.waiting)
     body = read_same(world, copy)
@@ -171,7 +179,7 @@ def _adopt(world: World, what: Exchange, copy: Object) -> None:
     patched(world, copy, {"metadata": {"labels": label, "annotations": {MOVE_OF: None, EXPIRES: None}}}, f"{copy.name}: label")
 
 
-def _until_dropped(world: World, what: Exchange, copy: Object) -> Pauses:
+def until_dropped(world: World, what: Exchange, copy: Object) -> Pauses:
     """The ReplicaSet adopts the copy and drops the original; if it dropped another pod instead (HPA, rollout), say so.
 
     When patience ends here the deletion cost stays: the ReplicaSet may be about to act on it.
@@ -180,22 +188,22 @@ def _until_dropped(world: World, what: Exchange, copy: Object) -> Pauses:
     while (still := read_same(world, original)) is not None:
         body = read_same(world, copy)
         if body is None or terminating(body):
-            _restore_cost(world, what)
+            restore_cost(world, pod_object(what.pod))
             raise Surprise("churn", f"the adopted copy {copy.name} is gone")
         if controller(body) is not None and not terminating(still):
             replica_set = replica_set_of(world, what.target.cluster, still)
             pods = owned(world, what.target.cluster, replica_set)
             survives = original.uid in {pod["metadata"]["uid"] for pod in pods}  # of one answer: it may have gone since the last
             if survives and len(pods) <= replica_set["spec"].get("replicas", 1):
-                _restore_cost(world, what)
+                restore_cost(world, pod_object(what.pod))
                 raise Surprise("churn", f"ReplicaSet {replica_set['metadata']['name']} dropped another pod instead")
         yield Pause(f"{what.pod} is not gone yet")
 
 
-def _restore_cost(world: World, what: Exchange) -> None:
+def restore_cost(world: World, original: Object) -> None:
     """Give a surviving original the deletion cost that its user gave it."""
-    body = read_same(world, pod_object(what.pod))
+    body = read_same(world, original)
     if body is None or terminating(body) or PREVIOUS_COST not in notes(body):
         return
-    marks = {DELETION_COST: notes(body)[PREVIOUS_COST] or None, PREVIOUS_COST: None}
-    world.actuator.patch(pod_object(what.pod), {"metadata": {"annotations": marks}})
+    marks = {DELETION_COST: notes(body)[PREVIOUS_COST] or None, PREVIOUS_COST: None, RUN: None}
+    world.actuator.patch(original, {"metadata": {"annotations": marks}})

@@ -15,7 +15,7 @@ from descheduler.diagnose.waiting import not_ours
 from descheduler.domain.plan import Move, Mover, Placed, Plan, PlanPod
 from descheduler.domain.report import Outcome, StepResult
 from descheduler.domain.snapshot import Snapshot
-from descheduler.errors import Unanswered
+from descheduler.errors import DeschedulerError, Unanswered
 from descheduler.execute.evict import evict
 from descheduler.execute.fence import Fenced
 from descheduler.execute.hold import hold
@@ -204,7 +204,15 @@ def execute(
         run.close()
         for cluster in clusters:
             store.release(cluster, holder)
-    return Outcome(results=tuple(task.result for task in run.tasks if task.result), pending_after=waiting_for_room(reader.snapshot()))
+    return Outcome(results=tuple(task.result for task in run.tasks if task.result), pending_after=_waiting_now(reader))
+
+
+def _waiting_now(reader: Reader) -> int | None:
+    """What was done is told even when nothing can be read any more."""
+    try:
+        return waiting_for_room(reader.snapshot())
+    except DeschedulerError:
+        return None
 
 
 def waiting_for_room(snapshot: Snapshot) -> int:

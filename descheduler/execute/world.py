@@ -62,6 +62,8 @@ class World:
     """Gated copies and held pods that keep room, each with its node."""
     adopting: set[str] = field(default_factory=set)
     """UIDs of ReplicaSets in which one pod is being exchanged: one at a time."""
+    unsure: set[str] = field(default_factory=set)
+    """UIDs of pods of whose eviction nobody knows whether it will still come about."""
     claimed: set[str] = field(default_factory=set)
     """UIDs of replacements that already belong to a move."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from descheduler.clock import Clock
+from descheduler.domain.marks import JOURNAL
 from descheduler.domain.objects import Cluster
 from descheduler.domain.snapshot import Remark, Snapshot, Unreadable
 from descheduler.errors import NothingReadable, Unanswered, UsageError
@@ -144,6 +145,12 @@ class LiveFleet:
         path = kube_objects.list_path("Pod", namespace)
         items = self._asked(cluster, lambda connection: items_of(connection.get(path, {}, kind="PodList"), PODS))
         return [item for item in items if isinstance(item, dict)]
+
+    def journals(self, cluster: str) -> Sequence[Body]:
+        """Our PodTemplates, in all namespaces. Raises Unanswered."""
+        query = {"labelSelector": JOURNAL}
+        body = self._asked(cluster, lambda connection: connection.get("/api/v1/podtemplates", query, kind="PodTemplateList"))
+        return [item for item in body.get("items") or () if isinstance(item, dict)]
 
     def until_change(self, places: Iterable[tuple[str, str]], at_most: timedelta) -> None:
         """Watch the places and return when something has changed in one of them, or when ``at_most`` has passed."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from descheduler.domain.plan import Category, Fragmentation, Plan
-from descheduler.domain.report import Outcome, Report
+from descheduler.domain.report import Outcome, Report, StepResult
 from descheduler.output import words
 from descheduler.output.page import Cell, Page, Row, aligned
 
@@ -15,6 +17,7 @@ def render_text(report: Report, *, colour: bool = False) -> str:
     page, plan = Page(), report.plan
     _opening(page, report)
     _notes(page, report)
+    _recovered(page, report.recovered)
     _priorities(page, plan)
     _objectives(page, plan)
     _waves(page, plan)
@@ -55,6 +58,21 @@ def _notes(page: Page, report: Report) -> None:
     subjects_of = words.grouped((remark.message, "/".join(filter(None, (remark.cluster, remark.subject)))) for remark in report.remarks)
     for message, subjects in subjects_of:
         page.line(("note: ", "yellow"), f"{words.listed(subjects, 3)}: {message}")
+
+
+def _recovered(page: Page, results: tuple[StepResult, ...]) -> None:
+    for result in results:
+        mark = ("left by an interrupted run: ", "yellow" if result.outcome == "Done" else BAD)
+        page.line(mark, f"{result.subject}: {result.message}")
+
+
+def render_recovery(results: tuple[StepResult, ...], clusters: Sequence[str], *, colour: bool = False) -> str:
+    """What ``recover`` found and did."""
+    page = Page()
+    if not results:
+        page.line(f"nothing to recover in {', '.join(clusters)}")
+    _recovered(page, results)
+    return page.text(colour=colour)
 
 
 def _priorities(page: Page, plan: Plan) -> None:
@@ -101,9 +119,7 @@ def _waves(page: Page, plan: Plan) -> None:
         if move.arrival_wave > move.wave:
             arrival: Row = ("arrive", (str(move.pod), NAME), f"→ {words.spot(move.target, move.pod)}", str(move.mover), "")
             steps.append((move.arrival_wave, arrival))
-    rows: list[tuple[int, list[Cell]]] = list(
-        zip((wave for wave, _ in steps), aligned([row for _, row in steps]), strict=True)
-    )
+    rows: list[tuple[int, list[Cell]]] = list(zip((wave for wave, _ in steps), aligned([row for _, row in steps]), strict=True))
     for wave in sorted({wave for wave, _ in rows}):
         page.head(f"wave {wave}")
         for _, row in (row for row in rows if row[0] == wave):

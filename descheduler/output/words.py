@@ -47,10 +47,8 @@ def headline(plan: Plan) -> str:
 def ending(outcome: Outcome, pending_before: int) -> str:
     """What acting led to, in one sentence."""
     done = sum(result.outcome == "Done" for result in outcome.results)
-    return (
-        f"{done} of {count(len(outcome.results), 'step')} done; "
-        f"pending pods: {pending_before} before, {outcome.pending_after} after"
-    )
+    after = "nobody knows how many" if outcome.pending_after is None else outcome.pending_after
+    return f"{done} of {count(len(outcome.results), 'step')} done; pending pods: {pending_before} before, {after} after"
 
 
 def fleet(report: Report) -> str | None:

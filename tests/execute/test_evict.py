@@ -139,13 +139,3 @@ def test_a_replacement_that_finds_no_room_makes_the_move_fail_not_block() -> Non
 
     assert told(outcome) == {"move-cart": "Failed"}
     assert outcome.pending_after == 1
-
-
-def test_recreate_says_that_it_is_not_available() -> None:
-    bare = a_pod("bare", on="a")
-    stage = Stage(a_node("a"), a_node("b"), bare)
-
-    outcome = stage.act(a_move(bare, "b", mover=Mover.RECREATE))
-
-    assert message(outcome, "move-bare") == "east/default/bare: Recreate is not available in this version"
-    assert stage.verbs() == []

@@ -13,6 +13,7 @@ from descheduler.domain.objects import Pod
 from descheduler.domain.plan import Plan
 from descheduler.domain.report import Report
 from descheduler.domain.snapshot import Snapshot
+from descheduler.execute import Hands
 from descheduler.federation.recorded import RecordedFleet
 from descheduler.federation.simulated import SimulatedFleet
 from descheduler.output.json_plan import plan_to_json
@@ -97,7 +98,7 @@ def test_a_plan_that_is_carried_out_comes_true(seed: int, choice: str, tmp_path:
     fleet, clock = at_rest(wild, tmp_path, choice)
     snapshot = fleet.snapshot()
 
-    report = run(fleet, fleet, fleet, playable(wild), OPTIONS, clock)
+    report = run(fleet, Hands(actuator=fleet, store=fleet), playable(wild), OPTIONS, clock)
 
     missing = promised(snapshot, report.plan) - bound(fleet.snapshot())
     assert missing == Counter(), [str(r) for r in report.outcome.results if r.outcome != "Done"] if report.outcome else []

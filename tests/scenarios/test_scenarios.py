@@ -14,6 +14,7 @@ import yaml
 
 from descheduler.clock import SimulatedClock
 from descheduler.domain.report import Report
+from descheduler.execute import Hands
 from descheduler.federation.recorded import RecordedFleet
 from descheduler.federation.simulated import SimulatedFleet
 from descheduler.output import render
@@ -60,7 +61,7 @@ def test_the_story_comes_true(story: str, tmp_path: Path) -> None:
     clock = SimulatedClock(snapshot.taken_at)
     fleet = SimulatedFleet(snapshot, clock)
 
-    report = run(fleet, fleet, fleet, load_policy([policy] if policy.exists() else []), OPTIONS, clock)
+    report = run(fleet, Hands(actuator=fleet, store=fleet), load_policy([policy] if policy.exists() else []), OPTIONS, clock)
 
     results = report.outcome.results if report.outcome else ()
     assert [result for result in results if result.outcome != "Done"] == []

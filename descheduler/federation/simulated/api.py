@@ -41,6 +41,8 @@ class Api:
     def create(self, cluster: str, body: Body, now: datetime, dry_run: bool) -> Answer:
         if body["kind"] == HOLD_KIND:
             return self._create_hold(cluster, body, dry_run)
+        if body["kind"] == "PodTemplate":
+            return self._create_journal(cluster, body, dry_run)
         if body["kind"] != "Pod":
             return refused(403, f"the simulated fleet creates no {body['kind']}")
         record = self._admitted(cluster, body, now)
@@ -144,6 +146,9 @@ class Api:
         if what.kind == HOLD_KIND:
             found = self._state.holds.pop((what.cluster, what.namespace, what.name), None)
             return Answer(code=200) if found is not None else refused(404, f"{what.kind} {what.name} not found")
+        if what.kind == "PodTemplate":
+            found = self._state.journals.pop((what.cluster, what.namespace, what.name), None)
+            return Answer(code=200) if found is not None else refused(404, f"{what.kind} {what.name} not found")
         record = self._found(what)
         if isinstance(record, Answer):
             return record
@@ -178,6 +183,15 @@ class Api:
         if not dry_run:
             self._state.holds[key] = dict(body)
         return Answer(code=201, body=dict(body))
+
+    def _create_journal(self, cluster: str, body: Body, dry_run: bool) -> Answer:
+        key = (cluster, body["metadata"]["namespace"], body["metadata"]["name"])
+        if key in self._state.journals:
+            return refused(409, f"podtemplates {key[2]} already exists")
+        made = {**body, "metadata": {**body["metadata"], "uid": f"simulated-{self._state.serial()}"}}
+        if not dry_run:
+            self._state.journals[key] = made
+        return Answer(code=201, body=made)
 
     def _patch_hold(self, what: Object, patch: Body, dry_run: bool) -> Answer:
         hold = self._state.holds.get((what.cluster, what.namespace, what.name))

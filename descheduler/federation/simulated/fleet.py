@@ -93,18 +93,23 @@ class SimulatedFleet:
         self._pass_time()
         return self._cluster(self._state.clusters[name]) if name in self._state.clusters else None
 
+    def journals(self, cluster: str) -> Sequence[Body]:
+        return [body for key, body in self._state.journals.items() if key[0] == cluster]
+
     def until_change(self, places: Iterable[tuple[str, str]], at_most: timedelta) -> None:
         """Time passes, a second at a time: changes fall due."""
         self._clock.sleep(min(at_most, timedelta(seconds=1)))
 
     def read(self, what: Object) -> Body | None:
-        self._pass_time()
         state = self._state
+        if what.kind == "PodTemplate":
+            return state.journals.get((what.cluster, what.namespace, what.name))
+        if what.kind == HOLD_KIND:
+            return state.holds.get((what.cluster, what.namespace, what.name))
+        self._pass_time()
         if what.kind == "Pod":
             record = state.records.get(PodRef(what.cluster, what.namespace, what.name))
             return pod_body(record) if record else None
-        if what.kind == HOLD_KIND:
-            return state.holds.get((what.cluster, what.namespace, what.name))
         if what.kind == "Node":
             node = state.scenes[what.cluster].nodes.get(what.name)
             return node_body(node) if node else None

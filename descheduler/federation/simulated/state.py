@@ -77,6 +77,8 @@ class State:
         self.owned: dict[OwnerKey, dict[PodRef, None]] = {}
         self.scenes = {cluster.name: Scene(cluster.nodes) for cluster in snapshot.clusters}
         self.holds: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self.journals: dict[tuple[str, str, str], dict[str, Any]] = {}
+        """PodTemplates by cluster, namespace and name."""
         self.stirred: dict[str, dict[str, None]] = {}
         self.fresh: dict[PodRef, None] = {}
         self.restless: dict[OwnerKey, None] = {}
