@@ -101,7 +101,13 @@ class Store(Protocol):
         """Why nothing may be begun in the cluster, or ``None``. It fails closed: what cannot be asked is a reason."""
         ...
 
-    def release(self, cluster: str, holder: str) -> None: ...
+    def release(self, cluster: str, holder: str, *, clean: bool = True) -> None:
+        """Give the Lease back; not ``clean``: something may be left for recovery to end."""
+        ...
+
+    def at_rest(self, cluster: str) -> bool:
+        """Whether the last run in the cluster surely came to a clean end."""
+        ...
 
     def load(self, cluster: str) -> Body | None:
         """The state left by earlier runs; empty when there is none, ``None`` when that cannot be said."""

@@ -80,8 +80,8 @@ def _drop(term: dict[str, Any], merged: dict[str, str]) -> None:
         selector.pop("matchExpressions")
 
 
-def write(world: World, cluster: str, told: Body) -> Object:
-    """Keep the manifest; return where. Raises Surprise."""
+def write(world: World, cluster: str, told: Body) -> Body:
+    """Keep the manifest; the journal as the server has it. Raises Surprise."""
     meta = told["metadata"]
     uid = meta["annotations"][JOURNAL_UID]
     name = f"descheduler-{uid}"
@@ -89,11 +89,11 @@ def write(world: World, cluster: str, told: Body) -> Object:
     marks = {JOURNAL_NAME: meta["name"], JOURNAL_UID: uid, RUN: world.run_id}
     of_journal = {"name": name, "namespace": meta["namespace"], "labels": {JOURNAL: "pod"}, "annotations": marks}
     body = {"apiVersion": "v1", "kind": "PodTemplate", "metadata": of_journal, "template": template}
-    what = Object(cluster=cluster, kind="PodTemplate", namespace=meta["namespace"], name=name)
     answer = ask(world, lambda: world.actuator.create(cluster, body), f"journal of {meta['name']}")
-    if answer.unknown and world.reader.read(what) is None:
+    kept = answer.body if answer.done else next((e for e in world.reader.journals(cluster) if e["metadata"]["name"] == name), None)
+    if kept is None:
         raise Surprise("churn", f"the journal of {meta['name']} was not answered, and it is not there")
-    return what
+    return kept
 
 
 def replay(world: World, cluster: str, entry: Body) -> Generator[Pause, None, Object | None]:
@@ -106,7 +106,7 @@ def replay(world: World, cluster: str, entry: Body) -> Generator[Pause, None, Ob
         yield Pause(f"{name} is not gone yet")
     if pod is None:
         made = _create(world, cluster, what, entry)
-    close(world, Object(cluster=cluster, kind="PodTemplate", namespace=meta["namespace"], name=meta["name"], uid=meta["uid"]))
+    close(world, cluster, entry)
     return made
 
 
@@ -125,6 +125,7 @@ def _create(world: World, cluster: str, what: Object, entry: Body) -> Object:
     raise Surprise("scheduling", f"{what.name} could not be created again: {answer.code} {answer.message}; its journal is kept")
 
 
-def close(world: World, journal: Object) -> None:
+def close(world: World, cluster: str, entry: Body) -> None:
     """Remove the journal; that it is gone already is fine."""
-    world.actuator.delete(journal)
+    meta = entry["metadata"]
+    world.actuator.delete(Object(cluster=cluster, kind="PodTemplate", namespace=meta["namespace"], name=meta["name"], uid=meta["uid"]))

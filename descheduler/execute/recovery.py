@@ -53,7 +53,7 @@ def recover(snapshot: Snapshot, reader: Reader, actuator: Actuator, store: Store
         except Unanswered as nothing:
             results.append(StepResult(subject=cluster.name, outcome="Failed", message=str(nothing)))
             continue
-        if not found:
+        if not found and store.at_rest(cluster.name):
             continue
         reason = store.acquire(cluster.name, run_id)
         if reason is not None:
@@ -62,10 +62,12 @@ def recover(snapshot: Snapshot, reader: Reader, actuator: Actuator, store: Store
         fenced = Fenced(actuator, store, run_id)
         expires = clock.now() + SETTLED_WITHIN
         world = World(reader=reader, actuator=fenced, clock=clock, run_id=run_id, expires=expires, nodes=nodes)
+        ended: list[StepResult] = []
         try:
-            results += [_ended(world, left) for left in found]
+            ended = [_ended(world, left) for left in found]
         finally:
-            store.release(cluster.name, run_id)
+            store.release(cluster.name, run_id, clean=len(ended) == len(found) and all(result.outcome == "Done" for result in ended))
+        results += ended
     return tuple(results)
 
 

@@ -26,13 +26,10 @@ def recreate(world: World, move: Move) -> Steps:
         yield from leave(world, move, lambda: destination.check(world, pod_object(move.pod), node, old_self_stays=False))
     except BaseException:
         if move.pod.uid not in world.unsure:  # an eviction that may still come about keeps its journal: recovery will see
-            journal.close(world, kept)
+            journal.close(world, cluster, kept)
         raise
     with begun():
-        entry = world.reader.read(kept)
-        if entry is None:
-            raise Surprise("churn", f"the journal of {move.pod} is gone")
-        made = yield from journal.replay(world, cluster, entry)
+        made = yield from journal.replay(world, cluster, kept)
         if made is None:
             raise Surprise("churn", f"somebody else made {move.pod} again")
         arrived = yield from until_running(world, made)

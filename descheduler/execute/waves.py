@@ -172,6 +172,10 @@ class Run:
             if task.result is None and (cluster is None or cluster in task.clusters):
                 self._end(task, Surprise("churn", why, outcome="Skipped"))
 
+    def clean(self, cluster: str) -> bool:
+        """Whether nothing can be left in the cluster: whatever was begun there came to its end."""
+        return all(t.result is not None and t.result.outcome in ("Done", "Skipped") for t in self.tasks if cluster in t.clusters)
+
     def close(self) -> None:
         """End whatever still runs, each mover cleaning up behind itself."""
         for task in self.tasks:
@@ -203,7 +207,7 @@ def execute(
     finally:
         run.close()
         for cluster in clusters:
-            store.release(cluster, holder)
+            store.release(cluster, holder, clean=run.clean(cluster))
     return Outcome(results=tuple(task.result for task in run.tasks if task.result), pending_after=_waiting_now(reader))
 
 

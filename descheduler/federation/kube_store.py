@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from descheduler.clock import Clock
-from descheduler.domain.marks import HALT_NAME, LEASE_NAME, OUR_NAMESPACE, STATE_NAME
+from descheduler.domain.marks import HALT_NAME, LEASE_NAME, OUR_NAMESPACE, STATE_NAME, UNFINISHED
 from descheduler.federation import kube_objects
 from descheduler.federation.kube import Refused
 from descheduler.federation.kube_config import NoCredentials
@@ -122,13 +122,22 @@ class ClusterStore:
         times = {"acquireTime": now, "renewTime": now}
         return {"holderIdentity": holder, "leaseDurationSeconds": seconds, "leaseTransitions": transitions, **times}
 
-    def release(self, cluster: str, holder: str) -> None:
+    def release(self, cluster: str, holder: str, *, clean: bool = True) -> None:
         """Give the Lease back, if it is still ours."""
         held = self._held.pop(cluster, None)
         if held is None or _spec(held.body).get("holderIdentity") != holder:
             return
-        body = {**held.body, "spec": {**_spec(held.body), "holderIdentity": "", "leaseDurationSeconds": 1}}
+        notes = {key: value for key, value in _notes(held.body).items() if key != UNFINISHED} | ({} if clean else {UNFINISHED: holder})
+        meta = {**held.body["metadata"], "annotations": notes}
+        body = {**held.body, "metadata": meta, "spec": {**_spec(held.body), "holderIdentity": "", "leaseDurationSeconds": 1}}
         kube_objects.replace(self._fleet.connection(cluster), _lease(cluster), body)
+
+    def at_rest(self, cluster: str) -> bool:
+        try:
+            found = self._read(cluster, LEASE_NAME, "Lease")
+        except (Refused, NoCredentials):
+            return False
+        return found is None or not (_spec(found).get("holderIdentity") or UNFINISHED in _notes(found))
 
     # Halt switch
 
@@ -180,6 +189,11 @@ def _lease(cluster: str) -> Object:
 def _spec(lease: Body) -> Body:
     spec = lease.get("spec")
     return spec if isinstance(spec, dict) else {}
+
+
+def _notes(lease: Body) -> Body:
+    notes = lease["metadata"].get("annotations")
+    return notes if isinstance(notes, dict) else {}
 
 
 def _good_for(lease: Body) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -39,11 +40,10 @@ def install(cluster: Cluster, binaries: Binaries, folder: Path) -> Path:
 class Acting:
     """One cluster, the tool's hands on it, and plans for it."""
 
-    def __init__(self, cluster: Cluster, kubeconfig: Path) -> None:
+    def __init__(self, cluster: Cluster, kubeconfig: Path, space: str = "shop") -> None:
         self.cluster = cluster
         self.kubeconfig = kubeconfig
-        self.space = "shop"
-        self._runs = 0
+        self.space = space
 
     def fleet(self) -> LiveFleet:
         member = Member(name=self.cluster.name, access=Context(str(self.kubeconfig), self.cluster.name))
@@ -53,24 +53,9 @@ class Acting:
         """Execute a plan of these steps."""
         fleet = self.fleet()
         store = ClusterStore(fleet, SystemClock(), timedelta(seconds=3))
-        return execute(self.plan(*steps), fleet, LiveHands(fleet), store, SystemClock(), patience=patience, stop=stop)
-
-    def plan(self, *steps: Move | Placed) -> Plan:
-        self._runs += 1
-        metadata = Metadata(
-            run_id=f"run-{self._runs}",
-            created_at=SystemClock().now().replace(microsecond=0),
-            snapshot_digest="sha256:0",
-            policy_digest="sha256:0",
-            version="0",
-            seed=0,
-            effort=1.0,
-            reproducible=True,
-            clusters=((self.cluster.name, self.cluster.uid),),
+        return execute(
+            plan_of(self.cluster, "sha256:0", *steps), fleet, LiveHands(fleet), store, SystemClock(), patience=patience, stop=stop
         )
-        moves = tuple(step for step in steps if isinstance(step, Move))
-        placed = tuple(step for step in steps if isinstance(step, Placed))
-        return Plan(metadata=metadata, pending_before=len(placed), objectives=(), by_priority=(), moves=moves, placements=placed)
 
     def pods(self, app: str = "") -> list[Object]:
         """Pods that are not on their way out, the oldest first."""
@@ -114,6 +99,24 @@ LEFT = {
     "fleet.descheduler.io/previous-deletion-cost",
     "controller.kubernetes.io/pod-deletion-cost",
 }
+
+
+def plan_of(cluster: Cluster, digest: str, *steps: Move | Placed) -> Plan:
+    """A plan of these steps, made now under the policy with this digest; its figures are empty."""
+    metadata = Metadata(
+        run_id=f"run-{secrets.token_hex(4)}",
+        created_at=SystemClock().now().replace(microsecond=0),
+        snapshot_digest="sha256:0",
+        policy_digest=digest,
+        version="0",
+        seed=0,
+        effort=1.0,
+        reproducible=True,
+        clusters=((cluster.name, cluster.uid),),
+    )
+    moves = tuple(step for step in steps if isinstance(step, Move))
+    placed = tuple(step for step in steps if isinstance(step, Placed))
+    return Plan(metadata=metadata, pending_before=len(placed), objectives=(), by_priority=(), moves=moves, placements=placed)
 
 
 def is_ready(pod: Object) -> bool:

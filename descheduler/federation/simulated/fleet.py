@@ -62,6 +62,8 @@ class SimulatedFleet:
         self._saved: dict[str, Body] = {}
         self.leases: dict[str, str] = {}
         """Cluster to the holder of its Lease."""
+        self.unclean: set[str] = set()
+        """Clusters whose last run said that something may be left."""
         self.halts: dict[str, str] = {}
         """Cluster to why nothing may be begun in it."""
         self.log: list[Call] = []
@@ -174,9 +176,14 @@ class SimulatedFleet:
     def halted(self, cluster: str) -> str | None:
         return self.halts.get(cluster)
 
-    def release(self, cluster: str, holder: str) -> None:
+    def release(self, cluster: str, holder: str, *, clean: bool = True) -> None:
         if self.leases.get(cluster) == holder:
             del self.leases[cluster]
+            self.unclean.discard(cluster)
+            self.unclean |= set() if clean else {cluster}
+
+    def at_rest(self, cluster: str) -> bool:
+        return cluster not in self.leases and cluster not in self.unclean
 
     def load(self, cluster: str) -> Body | None:
         return self._saved.get(cluster, {})
