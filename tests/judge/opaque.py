@@ -9,6 +9,8 @@ EVERYTHING_IS_EXACT = False
 """Whether a pod that uses only what is modelled must be modelled: False until the rules of exact fit have landed."""
 PLAIN_VOLUMES = {"emptyDir", "hostPath", "configMap", "secret", "projected", "downwardAPI", "image", "nfs"}
 CLAIMS = {"persistentVolumeClaim", "ephemeral"}
+FOUGHT_OVER = {"gcePersistentDisk", "awsElasticBlockStore", "azureDisk", "cinder", "rbd", "iscsi", "vsphereVolume", "portworxVolume"}
+"""Inline volumes of old kinds that conflict on a node or count against its attach limits."""
 ODD = ("os", "hostUsers")
 """Fields of a pod spec that a careful tool may shy away from."""
 ODD_OF_CONTAINERS = ("restartPolicyRules",)
@@ -17,9 +19,8 @@ ODD_OF_CONTAINERS = ("restartPolicyRules",)
 def must_be_opaque(pod: Pod, cluster: Cluster) -> str | None:
     """Why nobody may claim to model this pod."""
     for volume in pod.spec.get("volumes") or []:
-        kinds = [key for key in volume if key != "name"]
-        if not set(kinds) <= PLAIN_VOLUMES | CLAIMS:
-            return f"volume {volume.get('name')} is a {kinds[0]}"
+        for kind in FOUGHT_OVER & volume.keys():
+            return f"volume {volume.get('name')} is a {kind}"
     if pod.spec.get("resourceClaims"):
         return "it has resource claims"
     if pod.spec.get("schedulingGroup") or pod.spec.get("workloadRef"):
@@ -48,6 +49,8 @@ def _unknown_namespaces(pod: Pod, cluster: Cluster) -> str | None:
 def may_be_opaque(pod: Pod, cluster: Cluster) -> bool:
     """Whether a careful tool may refuse to model it although this judge could."""
     if must_be_opaque(pod, cluster) or cluster.trouble or may_find_a_volume(pod, cluster):
+        return True
+    if any(volume.keys() - {"name"} - PLAIN_VOLUMES - CLAIMS for volume in pod.spec.get("volumes") or []):
         return True
     if any(pod.spec.get(name) is not None for name in ODD) or any(c.get(name) for c in _containers(pod) for name in ODD_OF_CONTAINERS):
         return True

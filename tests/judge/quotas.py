@@ -22,10 +22,16 @@ def quota_violations(cluster: Cluster, steps: list[Step]) -> Iterator[str]:
         for wave in sorted({step.arrives for step in own}):
             asked: Counter[str] = Counter()
             for step in own:
-                if step.arrives == wave:
+                if _begins(step, steps) <= wave <= step.arrives:
                     asked.update(counted(step, cluster))
             for text in _exceeded(quota, asked):
                 yield f"wave {wave}: {cluster.name}: {text}"
+
+
+def _begins(step: Step, steps: list[Step]) -> int:
+    """The wave from which its copy exists: one that keeps a hole for a waiting pod is there while the hole is being made."""
+    makers = [other.leaves for other in steps if not step.is_move and step.pod.key in other.makes_room_for]
+    return min([step.arrives, *makers])
 
 
 def counted(step: Step, cluster: Cluster) -> Amounts:

@@ -260,6 +260,10 @@ SPOILT: dict[str, tuple[Change, str]] = {
         both(quota(pods="1"), big_is_surged),
         "wave 1: c: ResourceQuota shop/q: pods: copies ask for 2 > 1",
     ),
+    "a quota for a copy that keeps a hole": (
+        both(quota(pods="1"), lambda c: c.plan["placements"][0].update(mover="Surge")),
+        "wave 1: c: ResourceQuota shop/q: pods: copies ask for 2 > 1",
+    ),
     "a quota nobody counted yet": (quota(pods="5", used={}), "pods: how much is left is unknown"),
     "a quota of a priority class": (
         both(quota(priority_class("In", "gold"), pods="0"), lambda c: asks(c, "web-1", priorityClassName="gold")),
