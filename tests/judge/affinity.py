@@ -21,7 +21,7 @@ def with_label_keys(constraint: Body, labels: dict[str, str]) -> Body | None:
         return selector
     unlike = [{"key": key, "operator": "NotIn", "values": [labels[key]]} for key in others]
     return {
-        "matchLabels": {**(selector.get("matchLabels") or {}), **keys},
+        "matchLabels": selector.get("matchLabels") or {},
         "matchExpressions": [
             *(selector.get("matchExpressions") or []),
             *({"key": key, "operator": "In", "values": [value]} for key, value in keys.items()),

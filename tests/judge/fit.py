@@ -46,12 +46,17 @@ def refusal(pod: Pod, node: Node, *, cordons: bool = True, lifecycle: bool = Tru
 
 
 def nominees(guest: Guest, state: State, *, stricter: bool = False) -> list[Guest]:
-    """Waiting pods that kube-scheduler has nominated to the guest's node and that hold their place against it."""
+    """Waiting pods that kube-scheduler has nominated to the guest's node and that hold their place against it.
+
+    Until they have come somewhere; ``stricter``: also those whose plan is another node, for kube-scheduler tries the nominated one first.
+    """
     out = []
     for pod in state.cluster.pods:
         here = pod.waiting and pod.status.get("nominatedNodeName") == guest.node and pod.priority >= guest.pod.priority
-        if here and pod.key != guest.pod.key and (pod.key, "new") not in state.guests and (stricter or state.cluster.serves(pod)):
-            out.append(Guest(pod, guest.node, NOMINATED))
+        if here and pod.key != guest.pod.key and (stricter or state.cluster.serves(pod)):
+            come = state.guests.get((pod.key, "new"))
+            if come is None or (stricter and come.node != guest.node):
+                out.append(Guest(pod, guest.node, NOMINATED))
     return out
 
 
