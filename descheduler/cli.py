@@ -72,6 +72,13 @@ def _snapshot() -> Loaded:
     return SnapshotSettings, snapshot.execute
 
 
+def _explain() -> Loaded:
+    from descheduler.commands import explain
+    from descheduler.settings import ExplainSettings
+
+    return ExplainSettings, explain.execute
+
+
 def _report() -> Loaded:
     from descheduler.commands import report
     from descheduler.settings import ReportSettings
@@ -118,6 +125,12 @@ COMMANDS = (
         "write a live fleet down, without its secrets",
         "descheduler snapshot --fleet fleet.yaml -o today",
         _snapshot,
+    ),
+    Command(
+        "explain",
+        "tell why a pod waits and what would help, or what keeps it in its place",
+        "descheduler explain ranker-5d4f8c7b66-w8s4j --snapshot examples/story",
+        _explain,
     ),
     Command("report", "render a plan.json again", "descheduler report plan.json --format markdown", _report),
     Command(

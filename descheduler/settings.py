@@ -86,8 +86,8 @@ class _Live(Settings):
     """Where a pod finds the token and the CA of its own cluster."""
 
 
-class _Search(_Live):
-    """What ``plan`` and ``run`` have in common."""
+class _Question(_Live):
+    """Which fleet, which policy, and how hard to search: what every command that plans understands."""
 
     snapshot: Path | None = Field(default=None, json_schema_extra=shown("fleet", "DIR"))
     """Recorded fleet: one folder per cluster with the output of `kubectl get … -A -o json|yaml`, as `descheduler snapshot` writes it."""
@@ -106,6 +106,10 @@ class _Search(_Live):
 
     workers: int | None = Field(default=None, ge=1, le=256, json_schema_extra=shown("search", "N"))
     """Processes to search with. Without it: the processors this process may use, at most 4."""
+
+
+class _Search(_Question):
+    """What ``plan`` and ``run`` have in common."""
 
     output: Path | None = Field(default=None, json_schema_extra=shown("output", "FILE"))
     """Write the plan as plan.json to this file, besides what is printed."""
@@ -158,6 +162,17 @@ class RecoverSettings(_Live, _Acting):
     with this."""
 
 
+class ExplainSettings(_Question):
+    """Tell why a pod waits, node by node in kube-scheduler's words, and what would help; or what keeps a running pod from being
+    moved. Never writes to a cluster."""
+
+    pod: CliPositionalArg[str]
+    """The pod: name, namespace/name or cluster/namespace/name."""
+
+    format: Literal["text", "json"] = Field(default="text", json_schema_extra=shown("output"))
+    """How the explanation is printed on stdout."""
+
+
 class SnapshotSettings(_Live):
     """Write a live fleet down as a directory that `plan --snapshot` reads: without Secrets, environments, arguments and commands."""
 
@@ -198,6 +213,7 @@ MODELS: tuple[type[Settings], ...] = (
     ApplySettings,
     RecoverSettings,
     SnapshotSettings,
+    ExplainSettings,
     ReportSettings,
     PolicyValidateSettings,
     PolicySchemaSettings,

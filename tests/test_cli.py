@@ -147,7 +147,7 @@ def test_help_on_plan_lists_every_flag_with_its_meaning() -> None:
         (["paln"], "unknown command paln, did you mean plan?"),
         (
             ["frobnicate"],
-            ("unknown command frobnicate, known are plan, run, apply, recover, snapshot, report, policy validate, policy schema"),
+            "unknown command frobnicate, known are plan, run, apply, recover, snapshot, explain, report, policy validate, policy schema",
         ),
         (["policy"], "policy: say which: policy validate, policy schema"),
         (["policy", "validat"], "unknown command policy validat, did you mean policy validate?"),

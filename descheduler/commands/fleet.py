@@ -10,10 +10,13 @@ from descheduler.errors import UsageError
 if TYPE_CHECKING:
     from descheduler.federation.recorded import RecordedFleet
     from descheduler.federation.standalone import LiveFleet
-    from descheduler.settings import ApplySettings, PlanSettings, RecoverSettings, RunSettings, SnapshotSettings
+    from descheduler.settings import ApplySettings, ExplainSettings, PlanSettings, RecoverSettings, RunSettings, SnapshotSettings
+
+    Located = PlanSettings | RunSettings | ExplainSettings | ApplySettings | RecoverSettings | SnapshotSettings
+    """Settings that say where a live fleet is found."""
 
 
-def open_fleet(settings: PlanSettings | RunSettings, clock: Clock) -> RecordedFleet | LiveFleet:
+def open_fleet(settings: PlanSettings | RunSettings | ExplainSettings, clock: Clock) -> RecordedFleet | LiveFleet:
     """The fleet the settings name, not read yet. Raises UsageError when they name none, or two."""
     if settings.snapshot is None:
         return live_fleet(settings, clock)
@@ -24,7 +27,7 @@ def open_fleet(settings: PlanSettings | RunSettings, clock: Clock) -> RecordedFl
     return RecordedFleet(settings.snapshot)
 
 
-def live_fleet(settings: PlanSettings | RunSettings | ApplySettings | RecoverSettings | SnapshotSettings, clock: Clock) -> LiveFleet:
+def live_fleet(settings: Located, clock: Clock) -> LiveFleet:
     """The clusters of ``--fleet``, else the current context, else the cluster this runs in. Raises UsageError."""
     from descheduler.federation import standalone
 

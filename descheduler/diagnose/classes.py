@@ -55,6 +55,8 @@ class Sorted:
         self.nodes: list[Node] = [node for cluster in snapshot.clusters for node in cluster.nodes]
         self.pods: list[Pod] = []
         self.names: list[PlanPod] = []
+        self.subjects: list[Subject] = []
+        """Every pod with what protections and movers ask about it."""
         self.budgets: list[tuple[str, Budget]] = []
         self.quotas: list[tuple[str, Quota]] = [(cluster.name, quota) for cluster in snapshot.clusters for quota in cluster.quotas]
         self.protected: dict[int, str] = {}
@@ -85,6 +87,7 @@ class Sorted:
             self.names.append(PlanPod(cluster=cluster.name, namespace=pod.ref.namespace, name=pod.ref.name, uid=pod.uid, workload=top))
             effective = self.policy.for_pod(pod.ref.namespace, dict(pod.labels))
             subject = self._subject(pod, cluster, around, effective)
+            self.subjects.append(subject)
             placeable, movers = (self._waits if pod.waiting else self._stays)(index, subject, cluster, effective)
             covering = tuple(first_budget + i for i in around.covering(pod)) if movers and not pod.waiting else ()
             nominated = pod.nominated_node if pod.waiting else None

@@ -1,6 +1,6 @@
 """Every folder here is a story: its fleet, its policy if it is not the default one, and the plan as a user reads it.
 
-``pytest --update`` writes ``expected.txt`` anew; the reviewer reads the difference.
+A story with ``explained.txt`` is explained too. ``pytest --update`` writes both texts anew; the reviewer reads the difference.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ import yaml
 from descheduler.clock import SimulatedClock
 from descheduler.domain.report import Report
 from descheduler.execute import Hands
+from descheduler.explain import explain
 from descheduler.federation.recorded import RecordedFleet
 from descheduler.federation.simulated import SimulatedFleet
 from descheduler.output import render
+from descheduler.output.explanation import render_explanation
 from descheduler.output.json_plan import plan_to_json
 from descheduler.pipeline import Options, plan, run
 from descheduler.policy import load_policy
@@ -67,6 +69,22 @@ def test_the_story_comes_true(story: str, tmp_path: Path) -> None:
     assert [result for result in results if result.outcome != "Done"] == []
     before, after = (Counter(pod.ref.namespace for pod in s.pods() if pod.node) for s in (snapshot, fleet.snapshot()))
     assert after == before + Counter(placed.pod.namespace for placed in report.plan.placements)
+
+
+@pytest.mark.parametrize("story", [story for story in STORIES if (HERE / story / "explained.txt").exists()])
+def test_the_story_is_explained(story: str, tmp_path: Path, update: bool) -> None:
+    """``explained.txt`` holds what ``descheduler explain`` says of every pod, those that wait first."""
+    folder = HERE / story
+    policy = load_policy([folder / "policy.yaml"] if (folder / "policy.yaml").exists() else [])
+    snapshot = RecordedFleet(write_story(folder / "clusters.yaml", tmp_path)).snapshot()
+    ordinary = plan(snapshot, policy, OPTIONS).plan
+    pods = sorted(snapshot.pods(), key=lambda pod: (pod.node is not None, pod.ref))
+
+    told = "\n".join(render_explanation(explain(snapshot, policy, pod, ordinary if pod.waiting else None), "text") for pod in pods)
+
+    if update:
+        (folder / "explained.txt").write_text(told, encoding="utf-8")
+    assert told == (folder / "explained.txt").read_text(encoding="utf-8")
 
 
 def test_every_story_opens_with_its_point() -> None:

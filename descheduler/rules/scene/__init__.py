@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from descheduler.domain.objects import Node, Pod
+from descheduler.domain.resources import PODS, Resources
 from descheduler.rules.scene import words
-from descheduler.rules.scene.books import Books
+from descheduler.rules.scene.books import ONE_POD, Books
 from descheduler.rules.scene.cycle import Cycle
 from descheduler.rules.scene.node_plugins import node_affinity, node_unschedulable, taint_toleration, volume_binding, volume_zone
 from descheduler.rules.scene.pod_plugins import (
@@ -101,6 +102,14 @@ class Scene:
     def reasons(self, pod: Pod) -> dict[str, tuple[str, ...]]:
         """The same in words: all reasons of the first plugin that refuses; empty where kube-scheduler would bind the pod."""
         return {name: found.reasons if found else () for name, found in self.objections(pod).items()}
+
+    def shortfall(self, pod: Pod, name: str) -> Resources:
+        """How much more the node would have to have free for the pod, ``pods`` and attach limits included; empty when room is there."""
+        cycle, left, guests = self._cycle(pod), self._books.left[name], self._books.guests(pod, name)
+        asked = (*cycle.asked, *cycle.volumes, (PODS, 1))
+        held = {resource: sum((guest.spec.requests + ONE_POD)[resource] for guest in guests) for resource, _ in asked}
+        lacking = {resource: amount - left.get(resource, 0) + held[resource] for resource, amount in asked}
+        return Resources({resource: amount for resource, amount in lacking.items() if amount > 0})
 
     def sentence(self, pod: Pod) -> str:
         """The message of kube-scheduler's FailedScheduling, without what PostFilter adds about preemption; nodes that fit are left out."""
