@@ -11,6 +11,7 @@ from descheduler.domain.placement import Bind, Route, Shift
 from descheduler.domain.plan import Category, Level, Metadata, Move, Mover, Placed, Plan, PriorityRow, Protected, Spot, Status, Unplaced
 from descheduler.domain.problem import Problem
 from descheduler.domain.quantity import format_amount
+from descheduler.domain.resources import PODS, VOLUMES
 from descheduler.fragmentation import fragmentation, weighted_slots
 from descheduler.planner import helped
 from descheduler.portfolio import Found
@@ -68,7 +69,7 @@ def _moves(problem: Problem, route: Route, named: _Named) -> tuple[Move, ...]:
         fallen = Counter(helps[s].pop())
         waiting = [problem.pods[i].ref for b, count in fallen.items() for i in beneficiaries[b][-count:]]
         requests = problem.classes[s.pod_class].requests
-        amounts = ", ".join(f"{r} {format_amount(r, a)}" for r, a in requests.items() if r != "pods") or "a pod's place"
+        amounts = ", ".join(f"{r} {format_amount(r, a)}" for r, a in requests.items() if r != PODS and not r.startswith(VOLUMES)) or "a pod's place"
         because = f"frees {amounts} on {problem.nodes[s.source].ref.name}"
         moves.append(
             Move(
