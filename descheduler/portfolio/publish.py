@@ -69,7 +69,8 @@ def _moves(problem: Problem, route: Route, named: _Named) -> tuple[Move, ...]:
         fallen = Counter(helps[s].pop())
         waiting = [problem.pods[i].ref for b, count in fallen.items() for i in beneficiaries[b][-count:]]
         requests = problem.classes[s.pod_class].requests
-        amounts = ", ".join(f"{r} {format_amount(r, a)}" for r, a in requests.items() if r != PODS and not r.startswith(VOLUMES)) or "a pod's place"
+        counted = [(r, a) for r, a in requests.items() if r != PODS and not r.startswith(VOLUMES)]
+        amounts = ", ".join(f"{r} {format_amount(r, a)}" for r, a in counted) or "a pod's place"
         because = f"frees {amounts} on {problem.nodes[s.source].ref.name}"
         moves.append(
             Move(
