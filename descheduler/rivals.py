@@ -18,7 +18,7 @@ from descheduler.domain.plan import Mover
 from descheduler.domain.problem import PodClass, Problem
 from descheduler.domain.rows import Needs, Spread
 from descheduler.rules.constraints.node_ports import conflict
-from descheduler.rules.filters import Verdicts
+from descheduler.rules.filters import KUBE_SCHEDULER, Verdicts
 from descheduler.rules.movers import BY_MOVER, KEEPS_BOTH, TECHNIQUES
 
 Amounts = dict[str, int]
@@ -62,7 +62,7 @@ class Rivals:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self._verdicts = Verdicts()
+        self._verdicts = Verdicts(KUBE_SCHEDULER)
         self._labels = [dict(node.labels) for node in problem.nodes]
         self._classes: dict[str, list[PodClass]] = defaultdict(list)
         for c in problem.classes:

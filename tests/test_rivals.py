@@ -7,9 +7,9 @@ from typing import Any
 from descheduler.domain.placement import Bind, Shift
 from descheduler.domain.plan import Mover
 from descheduler.domain.problem import Problem
-from descheduler.domain.selectors import Taint, Toleration
+from descheduler.domain.selectors import HostPort, Taint, Toleration
 from descheduler.rivals import settled
-from tests.builders import Thing, a_node, a_pod
+from tests.builders import Thing, a_node, a_pod, near
 from tests.problems import HOLD, a_problem, a_route, bind, shift
 
 SPARE = (a_node("big", cpu=8), a_node("small", cpu=4), a_pod("cart", of="cart", on="big", cpu=4))
@@ -190,3 +190,37 @@ def test_a_pod_that_binds_elsewhere_leaves_more_room_to_its_rivals() -> None:
     )
 
     assert told == [("first", "Schedule", False), ("train", "Schedule", True)]
+
+
+def test_a_rival_that_tolerates_a_taint_for_a_while_may_come_although_we_would_not_send_it() -> None:
+    drained = [a_node("big", cpu=8, taints=[Taint("maintenance", "", "NoExecute")]), a_node("small", cpu=4)]
+    for_ever = [Toleration(key="maintenance", operator="Exists")]
+    a_while = [Toleration(key="maintenance", operator="Exists", seconds=300)]
+    cart = a_pod("cart", of="cart", on="big", cpu=4, tolerations=for_ever)
+    train = a_pod("train", of="train", cpu=4, priority=5, tolerations=for_ever)
+    problem = a_problem(*drained, cart, WALL, train, a_pod("rival", cpu=1, tolerations=a_while))
+
+    told, _ = outcome(problem, shift(problem, "cart", "small"), bind(problem, "train", "big", wave=2))
+
+    assert told == [("train", "Surge", False)]
+
+
+def test_a_rival_may_take_the_port_that_a_pod_waits_for() -> None:
+    http = [HostPort(port=80)]
+    nodes = [a_node("big", cpu=8), a_node("small", cpu=8)]
+    holder, train = a_pod("holder", of="holder", on="big", host_ports=http), a_pod("train", of="train", host_ports=http, node_selector=HERE)
+    for wanted, expected in (([HostPort(port=80)], "Surge"), ([HostPort(port=81)], "Schedule")):
+        problem = a_problem(*nodes, holder, train, a_pod("rival", host_ports=wanted, node_selector=HERE))
+
+        told, _ = outcome(problem, shift(problem, "holder", "small"), bind(problem, "train", "big", wave=2))
+
+        assert told == [("train", expected, False)]
+
+
+def test_who_comes_first_of_those_who_like_themselves_is_contested_by_its_siblings() -> None:
+    nodes = [a_node("big", cpu=8), a_node("small", cpu=4)]
+    web = {"of": "web", "affinity": [near(app="web")], "cpu": 4}
+    alone, pair = (a_problem(*nodes, *(a_pod(f"web-{i}", **web) for i in range(n))) for n in (1, 2))  # type: ignore[arg-type]
+
+    assert outcome(alone, bind(alone, "web-0", "big"))[0] == [("web-0", "Schedule", False)]
+    assert outcome(pair, bind(pair, "web-0", "big"))[0] == [("web-0", "Surge", True)]
