@@ -320,6 +320,21 @@ def test_text_tells_apart_what_fits_from_what_the_scheduler_would_say() -> None:
     assert "  0/1 nodes are available: 1 Insufficient cpu.\n  last heard: 0/9 nodes are available: 9 x.\n" in short
 
 
+def test_a_nomination_is_told() -> None:
+    text = render_explanation(explained("p", a_pod("p", nominated="n", cpu=2), a_node("n", cpu=1)), "text")
+
+    assert text.startswith("east/default/p waits for 1h, nominated to n · no controller · priority 0\n")
+
+
+def test_names_from_a_cluster_cannot_command_the_terminal() -> None:
+    pod = a_pod("p", node_selector={"disk": "\x1b[31mred"}, message="0/1\nnodes \x1b[2J")
+
+    text = render_explanation(explained("p", pod, a_node("n")), "text")
+
+    assert "\x1b" not in text
+    assert "last heard: 0/1 nodes" in text
+
+
 def test_long_lists_are_cut_short_in_text_and_whole_in_json() -> None:
     nodes = [a_node(f"n{n}", cpu=n, memory=2**30) for n in range(1, 10)]
     explanation = explained("p", a_pod("p", cpu=20, memory=2**30 + 2**20 + 1), *nodes)

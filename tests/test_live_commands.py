@@ -1,4 +1,4 @@
-"""``plan``, ``run`` and ``snapshot`` on live fleets: over real HTTP, from the command line to the exit code."""
+"""``plan``, ``run``, ``explain`` and ``snapshot`` on live fleets: over real HTTP, from the command line to the exit code."""
 
 from __future__ import annotations
 
@@ -63,6 +63,14 @@ def test_plan_reads_a_fleet_file(api: LocalApi, tmp_path: Path, capsys: Capture)
     assert "home" in capsys.readouterr().out
 
 
+def test_a_pod_of_a_live_fleet_is_explained(api: LocalApi, capsys: Capture) -> None:
+    assert main(["explain", "big", "--workers", "1"]) == 0
+    assert "would bind it to n1 as things are" in capsys.readouterr().out
+
+    assert main(["explain", "shop/web", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["node"] == "n1"
+
+
 def test_plan_always_reads_fully(api: LocalApi, capsys: Capture) -> None:
     nothing_waits(api)
 
@@ -75,6 +83,7 @@ def test_plan_always_reads_fully(api: LocalApi, capsys: Capture) -> None:
 def test_nothing_is_ever_written_to_a_cluster(api: LocalApi) -> None:
     main(["plan", "--workers", "1"])
     main(["run", "--workers", "1"])
+    main(["explain", "big", "--workers", "1"])
 
     wrote = {asked.path for asked in api.asked if asked.method != "GET"}
     assert all("/selfsubject" in path for path in wrote)

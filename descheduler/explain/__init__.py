@@ -5,6 +5,8 @@ Told by the scene (``rules.scene``), by the same sorting that a plan starts from
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from descheduler.diagnose.classes import Sorted
 from descheduler.domain.explanation import Explanation
 from descheduler.domain.objects import Pod
@@ -20,7 +22,7 @@ from descheduler.policy.policy import Policy
 def explain(snapshot: Snapshot, policy: Policy, pod: Pod, plan: Plan | None) -> Explanation:
     """Everything there is to say about one pod of the snapshot; ``plan`` is the ordinary plan, wanted for a waiting pod only."""
     cluster = next(c for c in snapshot.clusters if c.name == pod.ref.cluster)
-    sorted_ = Sorted(snapshot, policy, lifted=False)
+    sorted_ = Sorted(replace(snapshot, clusters=(cluster,)), policy, lifted=False)
     index = sorted_.pods.index(pod)
     story, scene, judged = bound(sorted_, index, cluster) if pod.node else waiting(sorted_, index, cluster, plan)
     return Explanation(

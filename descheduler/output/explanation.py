@@ -49,6 +49,7 @@ def _opening(page: Page, explanation: Explanation) -> None:
         since = pod.waiting_since
         waited = f" for {format_duration(explanation.now - since)}" if since is not None and since <= explanation.now else ""
         state = " is terminating without a node" if pod.terminating else f" waits{waited}"
+        state += f", nominated to {pod.nominated_node}" if pod.nominated_node else ""
     controller = f" · {' '.join(explanation.workload)}" if explanation.workload else " · no controller"
     page.line((str(pod.ref), KEY), state, (f"{controller} · priority {pod.priority}", DIM))
 
