@@ -73,6 +73,8 @@ class PodSpec:
     """QoS class BestEffort: a ResourceQuota's scope may ask."""
     terminating_scope: bool = False
     """``activeDeadlineSeconds`` is set: the quota scope Terminating (nothing to do with deletion)."""
+    cross_namespace_affinity: bool = False
+    """A term of its pod affinity or anti-affinity, preferred ones included, names namespaces: a quota's scope may ask."""
     opaque: str | None = None
     """Why the pod is not modelled exactly (it names the field); ``None`` when it is."""
     size_known: bool = True

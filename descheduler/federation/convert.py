@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from descheduler.domain.objects import Budget, Cluster, Node, Pod, ScaleUp, Workload
+from descheduler.domain.objects import Budget, Cluster, Node, Pod, Quota, ScaleUp, Workload
 from descheduler.domain.snapshot import Remark
 from descheduler.federation.attach_limits import with_attach_limits
 from descheduler.federation.claims import Attached, Claims
@@ -132,6 +132,7 @@ class ClusterBuilder:
             pods=pods,
             workloads=tuple(sorted(workloads, key=lambda w: (w.kind, w.namespace, w.name, w.api_version))),
             budgets=tuple(self._values("PodDisruptionBudget", Budget)),
+            quotas=tuple(self._values("ResourceQuota", Quota)),
             namespaces=tuple(found.namespace for found in spaces),
             scale_ups=tuple(sorted(scale_ups, key=lambda s: (s.namespace, s.pod, s.at, s.reason))),
             absent=tuple(kind for kind in KINDS if kind not in self.kinds and KINDS[kind].missed),

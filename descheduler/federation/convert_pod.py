@@ -18,7 +18,7 @@ from descheduler.federation.fields import NOTHING, Attempts, mapping, moment, na
 from descheduler.federation.interning import Interner
 from descheduler.federation.metadata import MIRROR, Place, controlling_owner, known_annotations
 from descheduler.federation.opaque import unmodelled
-from descheduler.federation.requests import effective_requests, resize_infeasible
+from descheduler.federation.requests import NO_SIZE, Size, effective_requests, resize_infeasible
 
 HOSTNAME = "kubernetes.io/hostname"
 FINISHED = frozenset({"Succeeded", "Failed"})
@@ -122,7 +122,7 @@ def _spec(
     if not isinstance(raw.get("spec"), dict) and not attempt.oddities:
         attempt.oddities.append("spec: missing")
         attempt.closing = True
-    amounts: dict[str, int] = attempt(lambda pod, _: effective_requests(pod, scheduled=bound), raw, "spec", {}, closes=True)
+    size: Size = attempt(lambda pod, _: interner.sizes(pod, scheduled=bound), raw, "spec", NO_SIZE, closes=True)
     selector: Pairs = attempt(sorted_pairs, body.get("nodeSelector"), "spec.nodeSelector", ())
     if pin is not None:
         selector = tuple(pair for pair in selector if pair != (HOSTNAME, pin))
@@ -136,11 +136,10 @@ def _spec(
         field = "spec.topologySpreadConstraints"
         spread = attempt(lambda value, at: selectors.spread(value, at, dict(labels)), body[field[5:]], field, ())
     ports: tuple[HostPort, ...] = attempt(lambda value, _: host_ports(value), body, "spec", (), closes=True)
-    opaque = attempt(lambda value, _: unmodelled(value), body, "spec", None)
-    if opaque is None and bound and attempt(lambda pod, _: resize_infeasible(pod), raw, "status", False):
-        opaque = "status.conditions[].type PodResizePending"
+    deadline = attempt(whole, body.get("activeDeadlineSeconds"), "spec.activeDeadlineSeconds", None)
     spec = PodSpec(
-        requests=interner.resources(amounts),
+        requests=interner.resources(size.requests),
+        limits=interner.resources(size.limits),
         node_selector=interner(selector),
         node_affinity=interner(terms),
         tolerations=interner(attempt(selectors.tolerations, body.get("tolerations"), "spec.tolerations", ())),
@@ -149,9 +148,24 @@ def _spec(
         anti_affinity=interner(apart[0]),
         spread=interner(spread),
         scheduler=intern_text(attempt(name, body.get("schedulerName"), "spec.schedulerName", "") or "default-scheduler"),
-        opaque=opaque,
+        priority_class=intern_text(attempt(name, body.get("priorityClassName"), "spec.priorityClassName", "")),
+        best_effort=size.best_effort,
+        terminating_scope=deadline is not None and deadline >= 0,
+        cross_namespace_affinity=attempt(selectors.names_namespaces, body.get("affinity"), "spec.affinity", True),
+        opaque=attempt(lambda value, _: unmodelled(value), body, "spec", None) or _never_given(raw, bound, size.requests, attempt),
     )
     return interner(spec), near[1], apart[1]
+
+
+def _never_given(raw: Mapping[str, Any], bound: bool, amounts: Mapping[str, int], attempt: Attempts) -> str | None:
+    """A refused resize counts with what runs, but a pod that nobody makes from a template would be made with what was refused."""
+    if not bound or not attempt(lambda pod, _: resize_infeasible(pod), raw, "status", False):
+        return None
+    owners = attempt(mapping, raw.get("metadata"), "metadata", NOTHING).get("ownerReferences")
+    if attempt(controlling_owner, owners, "metadata.ownerReferences", None) is not None:
+        return None
+    asked: Mapping[str, int] = attempt(lambda pod, _: effective_requests(pod, scheduled=False), raw, "spec", NOTHING)
+    return "status.conditions[].type PodResizePending" if any(asked[name] > amounts.get(name, 0) for name in asked) else None
 
 
 def _affinity(

@@ -19,6 +19,7 @@ from descheduler.domain.selectors import (
 from descheduler.federation.fields import listing, mapping, objects, odd, string_map, text, texts, whole
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _NAME_LABEL = "kubernetes.io/metadata.name"
 _VALUES_NEEDED = {"In": True, "NotIn": True, "Exists": False, "DoesNotExist": False}
@@ -153,6 +154,24 @@ def pod_terms(value: object, field: str, namespace: str, labels: Mapping[str, st
         else:
             scoped.append(ScopedTerm(PodTerm(key, selector, named), wider))
     return tuple(known), tuple(scoped)
+
+
+def names_namespaces(value: object, field: str) -> bool:
+    """Whether any term of pod affinity or anti-affinity, preferred ones included, names namespaces, be it its own.
+
+    The API server's quota scope CrossNamespacePodAffinity.
+    """
+    if value is None:
+        return False
+    for kind in ("podAffinity", "podAntiAffinity"):
+        terms = mapping(mapping(value, field).get(kind), f"{field}.{kind}")
+        required = objects(terms.get(REQUIRED), f"{field}.{kind}.{REQUIRED}")
+        preferred = objects(terms.get(PREFERRED), f"{field}.{kind}.{PREFERRED}")
+        at = f"{field}.{kind}.{PREFERRED}[].podAffinityTerm"
+        for term in (*required, *(mapping(soft.get("podAffinityTerm"), at) for soft in preferred)):
+            if term.get("namespaces") or term.get("namespaceSelector") is not None:
+                return True
+    return False
 
 
 def resolve(scoped: ScopedTerm, namespaces: Mapping[str, Mapping[str, str] | None], *, unknown: bool) -> tuple[PodTerm, bool]:

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from typing import Any, TypeVar
 
 from descheduler.domain.resources import Resources
+from descheduler.federation.requests import Sizes
 
 H = TypeVar("H", bound=Hashable)
 
@@ -13,9 +14,11 @@ H = TypeVar("H", bound=Hashable)
 class Interner:
     """Hands back the first of all equal values it was shown."""
 
-    __slots__ = ("_known", "_resources")
+    __slots__ = ("_known", "_resources", "sizes")
 
     def __init__(self) -> None:
+        self.sizes = Sizes()
+        """Of pods."""
         self._known: dict[Any, Any] = {}
         self._resources: dict[tuple[tuple[str, int], ...], Resources] = {}
 

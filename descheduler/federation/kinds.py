@@ -16,6 +16,7 @@ from descheduler.federation import convert_workload as workloads
 from descheduler.federation.convert_event import read_scale_up
 from descheduler.federation.convert_node import read_node
 from descheduler.federation.convert_pod import finished, read_pod
+from descheduler.federation.convert_quota import quota_in_doubt, read_quota
 from descheduler.federation.fields import Odd, mapping, sorted_pairs
 from descheduler.federation.interning import Interner
 from descheduler.federation.metadata import IN_DOUBT, Place, known_annotations
@@ -103,6 +104,13 @@ def _budget(item: Item) -> Reading:
         return workloads.closed_budget(item.place), (f"{odd}; it allows no disruption in its namespace",)
 
 
+def _quota(item: Item) -> Reading:
+    try:
+        return read_quota(item.raw, item.place), ()
+    except Odd as odd:
+        return quota_in_doubt(item.place, str(odd)), (f"{odd}; it lets no second copy into its namespace",)
+
+
 def _stored(read: Callable[[Raw, Place], object | None]) -> Callable[[Item], Reading]:
     """Something pods may need for their volumes: one that cannot be read must not look as if it were not there."""
 
@@ -145,6 +153,7 @@ KINDS: dict[str, Kind] = {
     "Job": Kind(frozenset({"batch"}), _workload),
     "CronJob": Kind(frozenset({"batch"}), _workload),
     "PodDisruptionBudget": Kind(frozenset({"policy"}), _budget),
+    "ResourceQuota": Kind(frozenset({""}), _quota),
     "PersistentVolumeClaim": Kind(frozenset({""}), _stored(storage.read_claim)),
     "PersistentVolume": Kind(frozenset({""}), _stored(storage.read_volume), namespaced=False, missed=False),
     "StorageClass": Kind(frozenset({"storage.k8s.io"}), _stored(storage.read_storage_class), namespaced=False),
@@ -167,7 +176,6 @@ PASSED_OVER = frozenset(
         "NodeMetrics",
         "PodMetrics",
         "PriorityClass",
-        "ResourceQuota",
         "Role",
         "RoleBinding",
         "Secret",

@@ -59,6 +59,7 @@ LISTS: tuple[Listing, ...] = (
     Listing(kind="Job", resource="jobs", group="batch"),
     Listing(kind="CronJob", resource="cronjobs", group="batch", needed=False),
     Listing(kind="PodDisruptionBudget", resource="poddisruptionbudgets", group="policy"),
+    Listing(kind="ResourceQuota", resource="resourcequotas", needed=False),
     Listing(kind="PersistentVolumeClaim", resource="persistentvolumeclaims", needed=False),
     Listing(kind="PersistentVolume", resource="persistentvolumes", needed=False),
     Listing(kind="StorageClass", resource="storageclasses", group="storage.k8s.io", needed=False),

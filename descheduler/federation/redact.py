@@ -110,6 +110,7 @@ CONTAINER = fields(
     ports=each(fields("containerPort", "hostPort", "hostIP", "protocol")),
 )
 POD_SPEC = fields(
+    "activeDeadlineSeconds",
     "affinity",
     "hostNetwork",
     "hostUsers",
@@ -181,6 +182,7 @@ KEPT: Mapping[str, Keep] = {
         spec=fields("maxUnavailable", "minAvailable", "selector", "unhealthyPodEvictionPolicy"),
         status=fields("observedGeneration", "disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"),
     ),
+    "ResourceQuota": fields(spec=fields("hard", "scopes", "scopeSelector"), status=fields("hard", "used")),
     "PersistentVolumeClaim": fields(spec=CLAIM, status=fields("phase")),
     "PersistentVolume": fields(
         spec=fields(

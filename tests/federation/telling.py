@@ -89,6 +89,7 @@ def private_objects() -> list[Json]:
     others: list[Json] = [
         {"kind": "Namespace", "metadata": {"name": "shop", "annotations": {"a": SECRET}}, "status": {"conditions": [{"message": SECRET}]}},
         {"kind": "PodDisruptionBudget", "metadata": inside, "spec": {"minAvailable": 1}, "status": {"disruptedPods": {SECRET: "t"}}},
+        {"kind": "ResourceQuota", "metadata": inside, "spec": {"hard": {"pods": "1"}, "x": SECRET}, "status": {"x": SECRET}},
         {"kind": "PersistentVolumeClaim", "metadata": inside, "spec": {"dataSource": {"name": SECRET}}, "status": {"x": SECRET}},
         {"kind": "StorageClass", "metadata": meta, "provisioner": "p", "parameters": {"token": SECRET}, "mountOptions": [SECRET]},
         {"kind": "PersistentVolume", "metadata": meta, "spec": {"csi": csi, "mountOptions": [SECRET]}, "status": {"message": SECRET}},
@@ -126,6 +127,7 @@ def everything_that_matters() -> list[Json]:
     ]
     resizing: Json = {"type": "PodResizePending", "status": "True", "reason": "Infeasible"}
     own: Json = {"labels": {"app": "x"}, "owner": owner_json("ReplicaSet", "rs"), "priority": 7}
+    limits: Json = {"containers": [{"name": "main", "resources": {"limits": {"cpu": "2"}}}]}
     pods = [
         pod_json("sized", on="n1", cpu="1", initContainers=[sidecar], overhead={"cpu": "250m"}, runtimeClassName="kata", **own),
         pod_json("sized-as-a-whole", on="n1", cpu="1", resources=asked, runtimeClassName="not-there"),
@@ -135,6 +137,7 @@ def everything_that_matters() -> list[Json]:
         pod_json("given-as-a-whole", on="n1", resources=asked, status={"resources": {}, "allocatedResources": {"cpu": "4"}}),
         pod_json("stuck", on="n1", status={"conditions": [resizing]}),
         pod_json("on-the-host", on="n1", hostNetwork=True, containers=[{"name": "main", "ports": ports}]),
+        pod_json("limited", activeDeadlineSeconds=60, priorityClassName="high", status={"qosClass": "BestEffort"}, **limits),
         pod_json("unready", on="n1", ready=False, metadata={"deletionTimestamp": "2026-11-23T12:00:00Z"}),
         pod_json("mirror", on="n1", annotations={"kubernetes.io/config.mirror": "hash", "fleet.descheduler.io/pin": "n1"}),
         pod_json("picky", affinity=affinity, nodeSelector={"a": "b"}, topologySpreadConstraints=[spread], **own),
@@ -187,6 +190,10 @@ def everything_that_matters() -> list[Json]:
         budget_json("b", labels={"app": "x"}, maxUnavailable=0, unhealthyPodEvictionPolicy="AlwaysAllow"),
         budget_json("c", labels={"app": "x"}, minAvailable=3),
     ]
+    selected = {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "In", "values": ["high"]}]}
+    counted = {"hard": {"pods": "9", "limits.cpu": "5"}, "used": {"pods": "2", "limits.cpu": "1"}}
+    quota: Json = {"kind": "ResourceQuota", "metadata": {"name": "q", "namespace": "shop"}, "status": counted}
+    quota["spec"] = {"hard": {"pods": "5", "limits.cpu": "9"}, "scopes": ["NotBestEffort"], "scopeSelector": selected}
     about: Json = {"involvedObject": {"kind": "Pod", "namespace": "shop", "name": "picky"}, "reason": "TriggeredScaleUp", "kind": "Event"}
     times: list[Json] = [
         {"series": {"count": 2, "lastObservedTime": "2026-11-23T11:59:00.000000Z"}},
@@ -196,7 +203,7 @@ def everything_that_matters() -> list[Json]:
     taint = {"key": "k", "value": "v", "effect": "NoSchedule"}
     node = node_json("n1", taints=[taint], unschedulable=True, annotations={"fleet.descheduler.io/do-not-disrupt": "true"})
     space = namespace_json("shop", labels={"team": "a"}, annotations={"fleet.descheduler.io/do-not-disrupt": "true"})
-    return [node, space, *pods, *classes, *claims, *workloads, *budgets, *events]
+    return [node, space, *pods, *classes, *claims, *workloads, *budgets, quota, *events]
 
 
 CLAIMS = ("bound", "late", "chosen", "static", "old", "beta", "lost", "leaving")

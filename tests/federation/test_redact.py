@@ -42,6 +42,9 @@ def test_redaction_keeps_every_field_the_conversion_reads() -> None:
         "spec.volumes[].persistentVolumeClaim: its PersistentVolume is of the old kind awsElasticBlockStore",
     }
     assert before.nodes[0].allocatable["volumes:p"] == 7
+    assert before.quotas[0].left == (("limits.cpu", 4000), ("pods", 3))
+    limited = asked["limited"]
+    assert (limited.terminating_scope, limited.best_effort, limited.limits["cpu"], limited.priority_class) == (True, True, 2000, "high")
 
 
 def test_every_kind_that_is_read_has_its_table() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from descheduler.federation.fields import Odd
-from descheduler.federation.requests import allocatable, counted, effective_requests
-from tests.raw import container_json, pod_json
+from descheduler.federation.requests import Sizes, allocatable, counted, effective_requests
+from tests.federation.reading import the_pod
+from tests.raw import container_json, owner_json, pod_json
 
 MI = 2**20
 
@@ -90,6 +91,39 @@ def test_a_refused_resize_does_not_count() -> None:
     refused = {"type": "PodResizePending", "status": "True", "reason": "Infeasible"}
 
     assert asks(resized("1", "1", conditions=[refused]), scheduled=True) == {"cpu": 1000}
+
+
+def test_a_refused_resize_of_a_pod_as_a_whole_does_not_count_either() -> None:
+    refused = {"type": "PodResizePending", "status": "True", "reason": "Infeasible"}
+    status = {"resources": {"requests": {"cpu": "2"}}, "allocatedResources": {"cpu": "1"}, "conditions": [refused]}
+    pod = pod_json("p", on="n1", cpu="9", memory="9Mi", resources={"requests": {"cpu": "5", "memory": "5Mi"}}, status=status)
+
+    assert asks(pod, scheduled=True) == {"cpu": 2000, "memory": 0}
+
+
+def test_pods_that_say_the_same_are_sized_once_and_others_apart() -> None:
+    sizes = Sizes()
+    other = [pod_json("p", cpu="2"), pod_json("p", cpu="1", overhead={"cpu": "1"}), resized("1", "3"), resized("1", "1")]
+    other.append(resized("1", "1", conditions=[{"type": "PodResizePending", "reason": "Infeasible"}]))
+
+    first, again = (sizes(pod_json(name, cpu="1"), scheduled=False) for name in ("a", "b"))
+    told = [sizes(pod, scheduled=True).requests["cpu"] for pod in other]
+
+    assert first is again
+    assert told == [2000, 2000, 3000, 2000, 1000]
+    assert sizes(other[-1], scheduled=False).requests["cpu"] == 2000
+
+
+def test_a_refused_resize_makes_a_pod_opaque_only_if_it_would_be_made_with_it() -> None:
+    refused = {"type": "PodResizePending", "status": "True", "reason": "Infeasible"}
+    bare, owned = resized("1", "1", conditions=[refused]), resized("1", "1", conditions=[refused])
+    owned["metadata"]["ownerReferences"] = [owner_json("ReplicaSet", "p")]
+    shrinking = pod_json("p", on="n1", cpu="500m", status=bare["status"])
+
+    assert the_pod(owned, name="p").spec.opaque is None
+    assert the_pod(owned, name="p").spec.requests["cpu"] == 1000
+    assert the_pod(bare, name="p").spec.opaque == "status.conditions[].type PodResizePending"
+    assert the_pod(shrinking, name="p").spec.opaque is None
 
 
 @pytest.mark.parametrize(

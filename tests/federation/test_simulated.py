@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from descheduler.domain.marks import DELETION_COST, HOLD_API, HOLD_GATE, HOLD_KIND, HOLD_NAME, HOLD_NAMESPACE, HOSTNAME, MINIMAL_COST, PIN
 from descheduler.domain.objects import NodeRef, Pod, PodRef
-from descheduler.domain.selectors import Taint
+from descheduler.domain.selectors import HostPort, Taint
 from descheduler.domain.snapshot import Snapshot, digest
 from descheduler.federation.simulated import SimulatedFleet
 from descheduler.ports import Actuator, Object, Reader, Store
@@ -242,8 +243,11 @@ def test_a_pin_is_not_seen_by_the_next_reading_but_by_the_scheduler() -> None:
 
 
 def test_a_created_pod_is_read_back_as_its_sibling() -> None:
-    spread, apart = spread_over(app="shop"), apart_from(ZONE, app="other")
-    cart = a_pod("cart", on="a", of="shop", cpu=250, memory=7, priority=3, spread=[spread], anti_affinity=[apart], node_selector={"d": "s"})
+    asks: dict[str, Any] = {"spread": [spread_over(app="shop")], "node_selector": {"d": "s"}}
+    asks |= {"host_ports": [HostPort("UDP", "10.0.0.1", 53)]}
+    asks |= {"affinity": [apart_from(ZONE, app="shop")], "anti_affinity": [apart_from(ZONE, app="other")]}
+    cart = a_pod("cart", on="a", of="shop", cpu=250, memory=7, priority=3, **asks)
+    cart = replace(cart, spec=replace(cart.spec, priority_class="high"))
     fleet = a_fleet(a_node("a", labels={"d": "s"}), cart)
     set_of = Object(cluster="east", kind="ReplicaSet", namespace="default", name=f"shop-{HASH}")
 

@@ -42,7 +42,7 @@ TAKEN_AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 KEYS = {"hostname": "kubernetes.io/hostname", "zone": "topology.kubernetes.io/zone"}
 KINDS = [
     *("Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob", "PodDisruptionBudget"),
-    *("PersistentVolumeClaim", "StorageClass", "RuntimeClass", "Event"),
+    *("ResourceQuota", "PersistentVolumeClaim", "StorageClass", "RuntimeClass", "Event"),
 ]
 """What was looked for, so that nothing has to be noted as absent."""
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -63,7 +63,8 @@ class Api:
         spec = dict(body["spec"])
         named = str(spec.get("priorityClassName", ""))
         if named.startswith(CLASS_PREFIX):
-            spec["priority"] = int(named.removeprefix(CLASS_PREFIX))
+            value, _, spec["priorityClassName"] = named.removeprefix(CLASS_PREFIX).partition(".")
+            spec["priority"] = int(value)
         raw = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec, "status": {"phase": "Pending"}}
         draft, _ = read_pod(raw, place(raw), cluster, self._interner)
         pin = (told.get("annotations") or {}).get(PIN)

@@ -1,6 +1,6 @@
 """The simulated fleet's objects as JSON, as far as anyone who acts on a fleet looks at them.
 
-A pod is told as one container that asks for the pod's effective requests; priority classes are called ``priority-<value>``.
+A pod is told as one container that asks for the pod's effective requests; priority classes are called ``priority-<value>.<name>``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _pod_body(record: Record) -> Json:
         meta["creationTimestamp"] = _time(pod.created)
     if pod.terminating:
         meta["deletionTimestamp"] = _time(record.gone_at) if record.gone_at else "1970-01-01T00:00:00Z"
-    spec = spec_body(pod.spec, record.node_selector) | {"priority": pod.priority, "priorityClassName": f"{CLASS_PREFIX}{pod.priority}"}
+    spec = spec_body(pod.spec, record.node_selector) | {"priority": pod.priority, "priorityClassName": _class(pod)}
     if pod.node is not None:
         spec["nodeName"] = pod.node
     if pod.gates:
@@ -47,7 +47,10 @@ def _pod_body(record: Record) -> Json:
 def spec_body(spec: PodSpec, node_selector: Pairs) -> Json:
     """A pod's spec without its priority."""
     asked = {name: f"{amount}m" if name == "cpu" else str(amount) for name, amount in spec.requests.items()}
-    body: Json = {"containers": [{"name": "main", "image": "simulated", "resources": {"requests": asked}}], "schedulerName": spec.scheduler}
+    container: Json = {"name": "main", "image": "simulated", "resources": {"requests": asked}}
+    if spec.host_ports:
+        container["ports"] = [{"hostPort": port.port, "protocol": port.protocol, "hostIP": port.ip} for port in spec.host_ports]
+    body: Json = {"containers": [container], "schedulerName": spec.scheduler}
     if node_selector:
         body["nodeSelector"] = dict(node_selector)
     if spec.tolerations:
@@ -55,8 +58,9 @@ def spec_body(spec: PodSpec, node_selector: Pairs) -> Json:
     affinity: Json = {}
     if spec.node_affinity is not None:
         affinity["nodeAffinity"] = {REQUIRED: {"nodeSelectorTerms": [_node_term(term) for term in spec.node_affinity]}}
-    if spec.anti_affinity:
-        affinity["podAntiAffinity"] = {REQUIRED: [_pod_term(term) for term in spec.anti_affinity]}
+    for kind, terms in (("podAffinity", spec.affinity), ("podAntiAffinity", spec.anti_affinity)):
+        if terms:
+            affinity[kind] = {REQUIRED: [_pod_term(term, spec.cross_namespace_affinity) for term in terms]}
     if affinity:
         body["affinity"] = affinity
     if spec.spread:
@@ -66,7 +70,7 @@ def spec_body(spec: PodSpec, node_selector: Pairs) -> Json:
 
 def template_body(pod: Pod) -> Json:
     """The template of a controller whose pods look like ``pod``."""
-    spec = spec_body(pod.spec, pod.spec.node_selector) | {"priorityClassName": f"{CLASS_PREFIX}{pod.priority}"}
+    spec = spec_body(pod.spec, pod.spec.node_selector) | {"priorityClassName": _class(pod)}
     return {"metadata": {"labels": dict(pod.labels), "annotations": dict(pod.annotations)}, "spec": spec}
 
 
@@ -105,6 +109,11 @@ def node_body(node: Node) -> Json:
     given = {name: f"{amount}m" if name == "cpu" else str(amount) for name, amount in node.allocatable.items()}
     status = {"allocatable": given, "conditions": [{"type": "Ready", "status": "True" if node.ready else "False"}]}
     return {"apiVersion": "v1", "kind": "Node", "metadata": meta, "spec": spec, "status": status}
+
+
+def _class(pod: Pod) -> str:
+    """Says the priority too: nobody keeps the classes."""
+    return f"{CLASS_PREFIX}{pod.priority}" + (f".{pod.spec.priority_class}" if pod.spec.priority_class else "")
 
 
 def _meta(namespace: str, name: str, uid: str, labels: Pairs, annotations: Pairs, owner: OwnerRef | None) -> Json:
@@ -150,13 +159,14 @@ def _selector(selector: LabelSelector) -> Json:
     return body
 
 
-def _pod_term(term: PodTerm) -> Json:
+def _pod_term(term: PodTerm, names_namespaces: bool) -> Json:
+    """One that names none looks into the namespace of its own pod."""
     body: Json = {"topologyKey": term.topology_key}
     if term.selector is not None:
         body["labelSelector"] = _selector(term.selector)
     if term.namespaces is None:
         body["namespaceSelector"] = {}
-    else:
+    elif names_namespaces:
         body["namespaces"] = sorted(term.namespaces)
     return body
 

@@ -26,7 +26,7 @@ def counts(quota: Quota, c: PodClass) -> bool:
         "NotBestEffort": not spec.best_effort,
         "Terminating": spec.terminating_scope,
         "NotTerminating": not spec.terminating_scope,
-        "CrossNamespacePodAffinity": any(t.namespaces != frozenset({c.namespace}) for t in (*spec.affinity, *spec.anti_affinity)),
+        "CrossNamespacePodAffinity": spec.cross_namespace_affinity,
     }
     if quota.namespace != c.namespace or not all(holds.get(scope, True) for scope in quota.scopes):
         return False
