@@ -77,7 +77,8 @@ def _plan(page: Page, story: Waiting) -> None:
         page.line("  ", ("places it", GOOD), how, *((f"; {words.caveat(story.placed)}",) if story.placed.contested else ()))
     elif story.unplaced is not None:
         page.line("  ", (str(story.unplaced.category), BAD), f": {words.CATEGORIES[story.unplaced.category]}")
-        page.line("    ", story.unplaced.reason)
+        if story.unplaced.reason != story.sentence:
+            page.line("    ", story.unplaced.reason)
     page.columns([_moved(move) for move in story.moves], indent="    ")
 
 
