@@ -34,6 +34,7 @@ HERE = {"zone": "a", "cores": "16", "word": "many", "grouped": "1_000", "padded"
         ("padded", "Gt", ("15",), True),
         ("huge", "Gt", ("1",), False),
         ("cores", "Gt", ("1", "2"), False),
+        ("cores", "Gt", ("0_1",), False),
         ("zone", "Resembles", ("a",), False),
     ],
 )

@@ -1,0 +1,19 @@
+"""What kube-scheduler said of a pod, without what it says of preemption."""
+
+from __future__ import annotations
+
+import re
+
+_AFTER_FILTERS = re.compile(r" ?(no new claims to deallocate|preemption: ).*$", re.DOTALL)
+
+
+def main_sentence(message: str) -> str:
+    """The sentence about filters: ``0/3 nodes are available: 1 …, 2 ….``; PostFilter's words are cut off."""
+    return _AFTER_FILTERS.sub("", message)
+
+
+def reasons(sentence: str) -> dict[str, int]:
+    """The reasons of a sentence, each with its number of nodes; without numbers it is one reason."""
+    _, _, told = sentence.removesuffix(".").partition(" nodes are available: ")
+    found = [part.partition(" ") for part in re.split(r", (?=[0-9]+ )", told)]
+    return {reason: int(number) for number, _, reason in found if number.isdecimal()} or {told: 1}

@@ -1,0 +1,219 @@
+"""One random fleet on a real cluster: every test pod is put before the scheduler in every state of the cordons.
+
+Each test pod lies in the cluster as a gated template, so that our reader reads it with everything else and with what admission
+made of it. What the scheduler is asked about are ungated copies: those that we say fit nowhere all at once, for they cannot
+influence each other; the others one at a time, each gone before the next.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+
+from descheduler.clock import SystemClock
+from descheduler.federation.kube_config import Context
+from descheduler.federation.standalone import LiveFleet, Member
+from tests.cluster.controlplane.api import Object
+from tests.cluster.controlplane.cluster import Cluster
+from tests.cluster.controlplane.emptying import empty
+from tests.cluster.oracle.fleet import CORDON, NAMESPACES, ROLE, Fleet, ready
+from tests.cluster.oracle.growing import GATE
+from tests.cluster.oracle.message import main_sentence, reasons
+from tests.cluster.oracle.ours import Judge, Ours
+from tests.cluster.oracle.tally import Disagreement, Tally
+
+PATIENCE = timedelta(seconds=60)
+ATTEMPTS = 3
+"""So often a pod is created before a disagreement counts: the scheduler may not have seen the last change of a node yet."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the scheduler made of one pod: its node, or why none."""
+
+    node: str | None
+    message: str
+
+    def __str__(self) -> str:
+        return f"bound to {self.node}" if self.node else self.message
+
+
+@dataclass
+class Trial:
+    """One fleet and what came of it so far."""
+
+    cluster: Cluster
+    fleet: Fleet
+    tally: Tally
+    names: Iterator[int] = field(default_factory=count)
+    taints: dict[str, tuple[bool, list[Object]]] = field(default_factory=dict)
+    """Node to its own cordon and taints, from before we steer."""
+
+    def run(self) -> None:
+        """Build the fleet, ask about every pod in every state, and leave the cluster empty."""
+        self._build()
+        try:
+            self._ask_everything("as it is")
+            for node in self.fleet.node_names:
+                self._leave_open(node)
+                self._ask_everything(f"only {node} open")
+        finally:
+            empty(self.cluster.api)
+        self.tally.fleets += 1
+
+    def _build(self) -> None:
+        api, fleet = self.cluster.api, self.fleet
+        for name, labels in NAMESPACES.items():
+            self.cluster.namespace(name, labels)
+        api.create_all([node for node in fleet.nodes if not ready(node)])
+        self.cluster.add_nodes(*(node for node in fleet.nodes if ready(node)))
+        for manifest in fleet.around:
+            api.create(manifest)
+        api.create_all([*fleet.residents, *(pod for pod, _ in fleet.nominated)])
+        api.create_all([_gated(pod) for pod in fleet.tests])
+        for namespace, name in fleet.leaving:
+            api.delete(f"/api/v1/namespaces/{namespace}/pods/{name}")
+        for pod, node in fleet.nominated:
+            api.patch(f"{_path(pod)}/status", {"status": {"nominatedNodeName": node}})
+        self.taints = {
+            node["metadata"]["name"]: (node["spec"].get("unschedulable", False), node["spec"].get("taints", []))
+            for node in api.items("/api/v1/nodes")
+        }
+
+    def _leave_open(self, name: str) -> None:
+        """Cordon every node but one, which gets back what was its own; the taint is set as the node controller would."""
+        for node, (cordoned, taints) in self.taints.items():
+            others = [taint for taint in taints if taint["key"] != CORDON["key"]]
+            shut = cordoned or node != name
+            body = {"spec": {"unschedulable": shut or None, "taints": [*others, CORDON] if shut else others}}
+            self.cluster.api.patch(f"/api/v1/nodes/{node}", body)
+
+    def _ask_everything(self, state: str) -> None:
+        tests = {_key(pod): pod for pod in self.fleet.tests}
+        judge = Judge(self._live().snapshot(), frozenset(tests))
+        ours = {key: judge(*key) for key in tests}
+        hopeless = [key for key, told in ours.items() if not told.opaque and not told.fits]
+        again: list[tuple[str, str]] = []
+        for key, answer in zip(hopeless, self._ask_at_once([tests[key] for key in hopeless]), strict=True):
+            if self._agrees(ours[key], answer):
+                self._count(state, key, ours[key], answer)
+            else:
+                again.append(key)
+        self.tally.asked_again += len(again)
+        for key in [*again, *(key for key in tests if key not in set(hopeless))]:
+            if state == "as it is" and key not in again:
+                continue  # with several nodes open nobody says which one the scheduler takes
+            self._count(state, key, ours[key], self._ask_alone(tests[key], ours[key]))
+
+    def _live(self) -> LiveFleet:
+        member = Member(name=self.cluster.name, access=Context(str(self.cluster.kubeconfig), self.cluster.name))
+        return LiveFleet([member], SystemClock())
+
+    def _ask_at_once(self, pods: Sequence[Object]) -> list[Answer]:
+        """The scheduler's answers to copies of all these pods."""
+        copies = [self._copy(pod) for pod in pods]
+        self.cluster.api.create_all(copies)
+        wanted = {_key(pod) for pod in copies}
+
+        def decided(found: list[Object]) -> bool:
+            return sum(_key(pod) in wanted and _answer(pod) is not None for pod in found) == len(wanted)
+
+        try:
+            told = self.cluster.api.wait("/api/v1/pods", decided, PATIENCE, labelSelector=f"{ROLE}=copy")
+            answers = {_key(pod): _answer(pod) for pod in told}
+        finally:
+            self._remove_copies()
+        return [_told(answers[_key(pod)]) for pod in copies]
+
+    def _remove_copies(self) -> None:
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0}
+        for namespace in NAMESPACES:
+            path = f"/api/v1/namespaces/{namespace}/pods"
+            self.cluster.api.request("DELETE", path, options, parameters={"labelSelector": f"{ROLE}=copy"})
+
+    def _ask_alone(self, pod: Object, ours: Ours) -> Answer:
+        """The scheduler's answer to a copy; asked again while it differs from ours, for it may not have seen everything yet."""
+        for attempt in range(ATTEMPTS):
+            answer = self._ask_once(pod)
+            if self._agrees(ours, answer):
+                break
+            self.tally.asked_again += attempt < ATTEMPTS - 1
+        return answer
+
+    def _ask_once(self, pod: Object) -> Answer:
+        body = self._copy(pod)
+        self.cluster.api.create(body)
+        path, _, name = _path(body).rpartition("/")
+        try:
+            (told,) = self.cluster.api.wait(
+                path, lambda found: any(_answer(p) is not None for p in found), PATIENCE, fieldSelector=f"metadata.name={name}"
+            )
+        finally:
+            self.cluster.api.delete(_path(body), grace_seconds=0)
+        return _told(_answer(told))
+
+    def _copy(self, pod: Object) -> Object:
+        body = copy.deepcopy(pod)
+        body["metadata"]["name"] += f"-{next(self.names)}"
+        body["metadata"]["labels"][ROLE] = "copy"
+        return body
+
+    def _agrees(self, ours: Ours, answer: Answer) -> bool:
+        if answer.node is not None:
+            return answer.node in ours.scene_fits and answer.node in ours.planned_fits
+        return not ours.fits and answer.message == ours.sentence
+
+    def _count(self, state: str, key: tuple[str, str], ours: Ours, answer: Answer) -> None:
+        """One verdict of the scheduler beside ours."""
+        tally, where = self.tally, f"seed {self.fleet.seed}, {state}, {key[0]}/{key[1]}"
+        if answer.node is not None:
+            if ours.opaque:
+                tally.opaque += 1
+            else:
+                tally.bound_alike += 1
+                for view, verdicts in (("Scene", ours.scene), ("planning", ours.planned)):
+                    reason = verdicts[answer.node]
+                    if reason is not None:
+                        tally.stricter[view, reason] += 1
+        elif ours.fits:
+            fits = f"scene: {sorted(ours.scene_fits)}, planning: {sorted(ours.planned_fits)}"
+            tally.disagreements.append(Disagreement(where, "wrong fit", answer.message, fits))
+        elif ours.opaque:
+            tally.opaque += 1
+        elif answer.message != ours.sentence:
+            tally.disagreements.append(Disagreement(where, "other words", answer.message, ours.sentence))
+        else:
+            tally.refused_alike += 1
+            tally.reasons.update(reasons(answer.message))
+
+
+def _gated(pod: Object) -> Object:
+    return pod | {"spec": pod["spec"] | {"schedulingGates": [GATE]}}
+
+
+def _key(pod: Object) -> tuple[str, str]:
+    return pod["metadata"]["namespace"], pod["metadata"]["name"]
+
+
+def _path(pod: Object) -> str:
+    return f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
+
+
+def _answer(pod: Object) -> Answer | None:
+    """The scheduler's verdict on a pod; ``None`` while there is none."""
+    if pod["spec"].get("nodeName"):
+        return Answer(pod["spec"]["nodeName"], "")
+    told = _scheduled(pod.get("status", {}).get("conditions", ()))
+    return Answer(None, main_sentence(told.get("message", ""))) if told and told["status"] == "False" else None
+
+
+def _scheduled(conditions: Iterable[Mapping[str, str]]) -> Mapping[str, str] | None:
+    return next((condition for condition in conditions if condition["type"] == "PodScheduled"), None)
+
+
+def _told(answer: Answer | None) -> Answer:
+    assert answer is not None
+    return answer
