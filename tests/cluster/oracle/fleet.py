@@ -49,6 +49,10 @@ class Fleet:
     """(namespace, name) of residents that shall be terminating."""
     nominated: list[tuple[Object, str]] = field(default_factory=list)
     """Gated pods, and the node each one is nominated to."""
+    bound: set[tuple[str, str]] = field(default_factory=set)
+    """(namespace, name) of claims that shall be bound before anything is asked."""
+    late: dict[tuple[str, str], Object] = field(default_factory=dict)
+    """Claims of test pods that wait for their first consumer, by (namespace, name)."""
     tests: list[Object] = field(default_factory=list)
     """Pods to be judged; without gate."""
 
@@ -91,6 +95,10 @@ class Fleet:
         ):
             if self.chance(share):
                 labels[key] = dice.choice(values)
+        if ZONE in labels and self.chance(0.15):
+            labels["failure-domain.beta.kubernetes.io/zone"] = labels[ZONE]
+            if self.chance(0.5):
+                del labels[ZONE]
         if self.chance(0.1):
             labels[HOSTNAME] = f"host-{name}"
         taints = [dict(dice.choice(TAINTS))] if self.uses("taints") and self.chance(0.3) else []

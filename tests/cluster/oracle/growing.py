@@ -6,7 +6,8 @@ from collections.abc import Collection
 
 from tests.cluster.controlplane.api import Object
 from tests.cluster.oracle.fleet import Fleet
-from tests.cluster.oracle.pods import a_random_pod
+from tests.cluster.oracle.fragments import a_random_pod
+from tests.cluster.oracle.volumes import surround
 
 GATE: Object = {"name": "oracle.test/gate"}
 NEVER_STOPS = {"descheduler.test/stops": "never"}
@@ -17,11 +18,14 @@ def grow(seed: int, only: Collection[str] | None = None, tests: int = 50) -> Fle
     fleet = Fleet(seed, only)
     fleet.grow_nodes()
     fleet.around += _classes()
+    if fleet.uses("volumes"):
+        surround(fleet)
     for i in range(fleet.dice.randint(20, 60)):
         fleet.residents.append(_resident(fleet, f"r{i:02}"))
     if fleet.uses("nominated"):
         for i in range(fleet.dice.randint(0, 3)):
             pod = a_random_pod(fleet, f"nominated-{i}", resident=True)
+            pod["spec"].pop("schedulerName", None)  # of another scheduler's nominations this one knows nothing; we count them
             pod["spec"]["schedulingGates"] = [GATE]
             fleet.nominated.append((pod, fleet.dice.choice(fleet.node_names)))
     fleet.tests = [a_random_pod(fleet, f"t{i:02}", resident=False) for i in range(tests)]

@@ -1,17 +1,15 @@
-"""Random pods, predicate by predicate: each fragment adds to a pod what one predicate of kube-scheduler looks at.
+"""Random pods, predicate by predicate: each function adds to a pod what one predicate of kube-scheduler looks at.
 
-To add one: its function and its line in ``FRAGMENTS``. A test pod gets a few fragments, a resident fewer.
+To add one: its function and its line in `fragments.FRAGMENTS`. A test pod gets a few of them, a resident fewer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
 from tests.cluster.controlplane.api import Object
-from tests.cluster.controlplane.objects import a_pod
-from tests.cluster.oracle.fleet import APPS, HOSTNAME, NAMESPACES, ROLE, TIERS, ZONE, ZONES, Fleet
+from tests.cluster.oracle.fleet import APPS, HOSTNAME, NAMESPACES, ZONE, ZONES, Fleet
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 KEYS = (ZONE, ZONE, HOSTNAME, HOSTNAME, "rack", "disk")
@@ -31,6 +29,11 @@ class Pod:
     def spec(self) -> Object:
         spec: Object = self.body["spec"]
         return spec
+
+    @property
+    def namespace(self) -> str:
+        namespace: str = self.body["metadata"]["namespace"]
+        return namespace
 
     @property
     def labels(self) -> dict[str, str]:
@@ -270,46 +273,3 @@ def other_scheduler(pod: Pod) -> None:
     """Somebody else's pod holds its room like any other."""
     if pod.resident:
         pod.spec["schedulerName"] = "another-scheduler"
-
-
-@dataclass(frozen=True)
-class Fragment:
-    """How often a test pod and a resident get it."""
-
-    add: Callable[[Pod], None]
-    tests: float
-    residents: float
-
-
-FRAGMENTS: dict[str, Fragment] = {
-    "requests": Fragment(requests, 0.9, 0.9),
-    "more-containers": Fragment(more_containers, 0.15, 0.1),
-    "extended": Fragment(extended_resources, 0.12, 0.15),
-    "init": Fragment(init_containers, 0.12, 0.1),
-    "pod-level": Fragment(pod_level, 0.08, 0.08),
-    "overhead": Fragment(overhead, 0.08, 0.05),
-    "tolerations": Fragment(tolerations, 0.35, 0.3),
-    "node-selector": Fragment(node_selector, 0.12, 0.0),
-    "node-affinity": Fragment(node_affinity, 0.2, 0.0),
-    "host-ports": Fragment(host_ports, 0.12, 0.25),
-    "pod-affinity": Fragment(pod_affinity, 0.2, 0.1),
-    "pod-anti-affinity": Fragment(pod_anti_affinity, 0.15, 0.06),
-    "topology-spread": Fragment(topology_spread, 0.25, 0.1),
-    "priority": Fragment(priority, 0.25, 0.2),
-    "other-scheduler": Fragment(other_scheduler, 0.0, 0.05),
-}
-"""In this order: later ones build on what earlier ones left."""
-
-
-def a_random_pod(fleet: Fleet, name: str, *, resident: bool) -> Object:
-    """A pod of any namespace, app and tier with some of the fragments."""
-    dice = fleet.dice
-    labels = {ROLE: "resident" if resident else "template", "app": dice.choice(APPS)}
-    if dice.random() < 0.7:
-        labels["tier"] = dice.choice(TIERS)
-    body = a_pod(name, dice.choice(list(NAMESPACES)), {"cpu": "100m"}, labels=labels)
-    pod = Pod(fleet, dice, body, resident)
-    for title, fragment in FRAGMENTS.items():
-        if fleet.chance(fragment.residents if resident else fragment.tests) and fleet.uses(title):
-            fragment.add(pod)
-    return body

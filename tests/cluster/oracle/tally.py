@@ -33,6 +33,8 @@ class Tally:
     """Pods that were created a second time, for the scheduler had not yet seen the state it was asked about."""
     stricter: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(view, reason): the scheduler bound the pod where we would not."""
+    examples: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Where each kind of strictness was met first."""
     disagreements: list[Disagreement] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
     """How often each reason stood in a sentence on which both agree."""
@@ -54,7 +56,7 @@ class Tally:
             f"wrong fits {self.wrong_fits}, other words {len(self.disagreements) - self.wrong_fits}, "
             f"not judged by us {self.opaque}, asked again {self.asked_again}",
             f"stricter: {sum(self.stricter.values())}",
-            *(f"  {count:5}  {view}: {reason}" for (view, reason), count in self.stricter.most_common()),
+            *(f"  {count:5}  {view}: {reason} (first: {self.examples[view, reason]})" for (view, reason), count in self.stricter.most_common()),
             "reasons in sentences both agree on:",
             *(f"  {count:5}  {reason}" for reason, count in self.reasons.most_common()),
         ]

@@ -16,7 +16,7 @@ from itertools import count
 from descheduler.clock import SystemClock
 from descheduler.federation.kube_config import Context
 from descheduler.federation.standalone import LiveFleet, Member
-from tests.cluster.controlplane.api import Object
+from tests.cluster.controlplane.api import ApiRefused, NeverHappened, Object
 from tests.cluster.controlplane.cluster import Cluster
 from tests.cluster.controlplane.emptying import empty
 from tests.cluster.oracle.fleet import CORDON, NAMESPACES, ROLE, Fleet, ready
@@ -24,7 +24,9 @@ from tests.cluster.oracle.growing import GATE
 from tests.cluster.oracle.message import main_sentence, reasons
 from tests.cluster.oracle.ours import Judge, Ours
 from tests.cluster.oracle.tally import Disagreement, Tally
+from tests.cluster.oracle.volumes import a_volume, own_claims
 
+SELECTED = "volume.kubernetes.io/selected-node"
 PATIENCE = timedelta(seconds=60)
 ATTEMPTS = 3
 """So often a pod is created before a disagreement counts: the scheduler may not have seen the last change of a node yet."""
@@ -70,12 +72,13 @@ class Trial:
             self.cluster.namespace(name, labels)
         api.create_all([node for node in fleet.nodes if not ready(node)])
         self.cluster.add_nodes(*(node for node in fleet.nodes if ready(node)))
-        for manifest in fleet.around:
-            api.create(manifest)
+        api.create_all([*fleet.around, *fleet.late.values()])
         api.create_all([*fleet.residents, *(pod for pod, _ in fleet.nominated)])
         api.create_all([_gated(pod) for pod in fleet.tests])
         for namespace, name in fleet.leaving:
             api.delete(f"/api/v1/namespaces/{namespace}/pods/{name}")
+        claims = "/api/v1/persistentvolumeclaims"
+        api.wait(claims, lambda found: fleet.bound <= {_key(claim) for claim in found if claim["status"]["phase"] == "Bound"}, PATIENCE)
         for pod, node in fleet.nominated:
             api.patch(f"{_path(pod)}/status", {"status": {"nominatedNodeName": node}})
         self.taints = {
@@ -144,16 +147,41 @@ class Trial:
         return answer
 
     def _ask_once(self, pod: Object) -> Answer:
-        body = self._copy(pod)
-        self.cluster.api.create(body)
+        api, body = self.cluster.api, self._copy(pod)
+        claims = api.create_all(list(own_claims(self.fleet, body, f"-{next(self.names)}")))
+        api.create(body)
         path, _, name = _path(body).rpartition("/")
+        volumes: list[Object] = []
         try:
-            (told,) = self.cluster.api.wait(
-                path, lambda found: any(_answer(p) is not None for p in found), PATIENCE, fieldSelector=f"metadata.name={name}"
-            )
+            for claim in claims:
+                volumes += self._provision(body, claim)
+            (told,) = api.wait(path, lambda found: any(_answer(p) is not None for p in found), PATIENCE, fieldSelector=f"metadata.name={name}")
         finally:
-            self.cluster.api.delete(_path(body), grace_seconds=0)
+            api.delete(_path(body), grace_seconds=0)
+            for made in (*claims, *volumes):
+                self._forget(made)
         return _told(_answer(told))
+
+    def _provision(self, pod: Object, claim: Object) -> list[Object]:
+        """Be the driver: make the volume as soon as the scheduler has chosen a node for the claim; nothing if it refuses the pod."""
+        api, clock = self.cluster.api, SystemClock()
+        deadline = clock.monotonic() + PATIENCE.total_seconds()
+        while clock.monotonic() < deadline:
+            if SELECTED in api.get(_path(claim))["metadata"].get("annotations", {}):
+                return [api.create(a_volume(f"made-{next(self.names)}", claim, f"made-{claim['metadata']['uid']}"))]
+            if _answer(api.get(_path(pod))) is not None:
+                return []
+            clock.sleep(timedelta(milliseconds=20))
+        raise NeverHappened(f"the scheduler says nothing about {_path(pod)}")
+
+    def _forget(self, made: Object) -> None:
+        """Delete a claim or a volume, whoever still protects it."""
+        self.cluster.api.delete(_path(made))
+        try:
+            self.cluster.api.patch(_path(made), {"metadata": {"finalizers": None}})
+        except ApiRefused as refused:
+            if refused.code != 404:
+                raise
 
     def _copy(self, pod: Object) -> Object:
         body = copy.deepcopy(pod)
@@ -162,6 +190,8 @@ class Trial:
         return body
 
     def _agrees(self, ours: Ours, answer: Answer) -> bool:
+        if ours.opaque:
+            return answer.node is not None or not ours.fits
         if answer.node is not None:
             return answer.node in ours.scene_fits and answer.node in ours.planned_fits
         return not ours.fits and answer.message == ours.sentence
@@ -178,6 +208,7 @@ class Trial:
                     reason = verdicts[answer.node]
                     if reason is not None:
                         tally.stricter[view, reason] += 1
+                        tally.examples.setdefault((view, reason), f"{where} on {answer.node}")
         elif ours.fits:
             fits = f"scene: {sorted(ours.scene_fits)}, planning: {sorted(ours.planned_fits)}"
             tally.disagreements.append(Disagreement(where, "wrong fit", answer.message, fits))
@@ -198,8 +229,10 @@ def _key(pod: Object) -> tuple[str, str]:
     return pod["metadata"]["namespace"], pod["metadata"]["name"]
 
 
-def _path(pod: Object) -> str:
-    return f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
+def _path(made: Object) -> str:
+    """Of a pod, claim or volume."""
+    plural, name = f"{made['kind'].lower()}s", made["metadata"]["name"]
+    return f"/api/v1/namespaces/{made['metadata']['namespace']}/{plural}/{name}" if "namespace" in made["metadata"] else f"/api/v1/{plural}/{name}"
 
 
 def _answer(pod: Object) -> Answer | None:
