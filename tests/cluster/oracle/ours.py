@@ -29,13 +29,13 @@ class Ours:
     """The scene's, in kube-scheduler's words."""
     planned: Mapping[str, str | None]
     """Node to the planner's objection."""
-    opaque: bool
-    """We do not judge the pod at all, neither way."""
+    opaque: str | None
+    """Why we do not judge the pod at all, neither way; ``None`` when we do."""
 
     @property
     def fits(self) -> frozenset[str]:
         """Where either view would have it."""
-        return self.scene_fits | self.planned_fits if not self.opaque else self.planned_fits
+        return self.scene_fits | self.planned_fits if self.opaque is None else self.planned_fits
 
     @property
     def scene_fits(self) -> frozenset[str]:
@@ -68,7 +68,7 @@ class Judge:
             scene={node: self._scene.objection(pod, node) for node in nodes},
             sentence=sentence(self._scene, pod),
             planned=self._planned(pod),
-            opaque=pod.spec.opaque is not None,
+            opaque=pod.spec.opaque,
         )
 
     def _planned(self, pod: Pod) -> dict[str, str | None]:

@@ -27,8 +27,8 @@ class Tally:
 
     refused_alike: int = 0
     bound_alike: int = 0
-    opaque: int = 0
-    """Pods we refuse to judge: whatever the scheduler said of them counts here."""
+    opaque: Counter[str] = field(default_factory=Counter)
+    """Verdicts on pods that we refuse to judge, by our reason."""
     asked_again: int = 0
     """Pods that were created a second time, for the scheduler had not yet seen the state it was asked about."""
     stricter: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -43,7 +43,7 @@ class Tally:
     @property
     def verdicts(self) -> int:
         """Messages and bindings."""
-        return self.refused_alike + self.bound_alike + self.opaque + len(self.disagreements)
+        return self.refused_alike + self.bound_alike + self.opaque.total() + len(self.disagreements)
 
     @property
     def wrong_fits(self) -> int:
@@ -54,9 +54,11 @@ class Tally:
             f"{self.fleets} fleets, {self.verdicts} verdicts of kube-scheduler: "
             f"{self.refused_alike} refusals with our very words, {self.bound_alike} bindings where we say it fits",
             f"wrong fits {self.wrong_fits}, other words {len(self.disagreements) - self.wrong_fits}, "
-            f"not judged by us {self.opaque}, asked again {self.asked_again}",
+            f"not judged by us {self.opaque.total()}, asked again {self.asked_again}",
             f"stricter: {sum(self.stricter.values())}",
             *(f"  {count:5}  {view}: {reason} (first: {self.examples[view, reason]})" for (view, reason), count in self.stricter.most_common()),
+            "not judged by us:",
+            *(f"  {count:5}  {reason}" for reason, count in self.opaque.most_common()),
             "reasons in sentences both agree on:",
             *(f"  {count:5}  {reason}" for reason, count in self.reasons.most_common()),
         ]

@@ -98,7 +98,7 @@ class Trial:
         tests = {_key(pod): pod for pod in self.fleet.tests}
         judge = Judge(self._live().snapshot(), frozenset(tests))
         ours = {key: judge(*key) for key in tests}
-        hopeless = [key for key, told in ours.items() if not told.opaque and not told.fits]
+        hopeless = [key for key, told in ours.items() if told.opaque is None and not told.fits]
         again: list[tuple[str, str]] = []
         for key, answer in zip(hopeless, self._ask_at_once([tests[key] for key in hopeless]), strict=True):
             if self._agrees(ours[key], answer):
@@ -190,7 +190,7 @@ class Trial:
         return body
 
     def _agrees(self, ours: Ours, answer: Answer) -> bool:
-        if ours.opaque:
+        if ours.opaque is not None:
             return answer.node is not None or not ours.fits
         if answer.node is not None:
             return answer.node in ours.scene_fits and answer.node in ours.planned_fits
@@ -200,8 +200,8 @@ class Trial:
         """One verdict of the scheduler beside ours."""
         tally, where = self.tally, f"seed {self.fleet.seed}, {state}, {key[0]}/{key[1]}"
         if answer.node is not None:
-            if ours.opaque:
-                tally.opaque += 1
+            if ours.opaque is not None:
+                tally.opaque[ours.opaque] += 1
             else:
                 tally.bound_alike += 1
                 for view, verdicts in (("Scene", ours.scene), ("planning", ours.planned)):
@@ -212,8 +212,8 @@ class Trial:
         elif ours.fits:
             fits = f"scene: {sorted(ours.scene_fits)}, planning: {sorted(ours.planned_fits)}"
             tally.disagreements.append(Disagreement(where, "wrong fit", answer.message, fits))
-        elif ours.opaque:
-            tally.opaque += 1
+        elif ours.opaque is not None:
+            tally.opaque[ours.opaque] += 1
         elif answer.message != ours.sentence:
             tally.disagreements.append(Disagreement(where, "other words", answer.message, ours.sentence))
         else:
