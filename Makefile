@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab lab-down test lint types layers unit control-plane control-plane-if-needed lock schemas clean
+.PHONY: help demo lab lab-down test lint types layers unit oracle control-plane control-plane-if-needed lock schemas clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -32,6 +32,11 @@ layers: $(READY) ## import-linter: the architecture of DESIGN.md section 3
 
 unit: $(READY) ## pytest
 	@$(BIN)/python -m pytest -q
+
+oracle: $(READY) control-plane-if-needed ## ask a real kube-scheduler about random fleets: make oracle SEEDS=0-99
+	@$(BIN)/python -m tests.cluster.oracle --seeds $(SEEDS)
+
+SEEDS ?= 0-9
 
 control-plane: $(READY) ## build the Kubernetes that tests/cluster runs against, once (needs Go 1.26; about ten minutes)
 	@$(BIN)/python -m tests.cluster.binaries.build

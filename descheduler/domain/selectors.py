@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Pairs = tuple[tuple[str, str], ...]
 """A map of strings as sorted pairs: hashable, picklable, equal by content."""
@@ -117,6 +117,17 @@ class PodTerm:
     selector: LabelSelector | None
     namespaces: frozenset[str] | None
     """The namespaces it looks at; ``None`` means all of them."""
+    takes_unlabelled: bool = False
+    """Its ``namespaceSelector`` selects a namespace without labels."""
+
+    @property
+    def of_newcomer(self) -> PodTerm:
+        """The term as kube-scheduler 1.36 reads it when its carrier is the pod to be placed (docs/decisions/0007).
+
+        InterPodAffinity's PreFilter then matches the ``namespaceSelector`` with no labels at all, so one that selects a namespace
+        without labels selects them all.
+        """
+        return replace(self, namespaces=None) if self.takes_unlabelled else self
 
     def matches(self, namespace: str, labels: Mapping[str, str]) -> bool:
         if self.selector is None or (self.namespaces is not None and namespace not in self.namespaces):

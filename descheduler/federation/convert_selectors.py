@@ -192,7 +192,8 @@ def resolve(scoped: ScopedTerm, namespaces: Mapping[str, Mapping[str, str] | Non
                 chosen.add(name)
         elif scoped.namespaces.matches({**(labels or {}), _NAME_LABEL: name}):
             chosen.add(name)
-    return PodTerm(scoped.term.topology_key, scoped.term.selector, frozenset(chosen)), complete
+    term = PodTerm(scoped.term.topology_key, scoped.term.selector, frozenset(chosen), takes_unlabelled=scoped.namespaces.matches({}))
+    return term, complete
 
 
 def spread(value: object, field: str, labels: Mapping[str, str]) -> tuple[SpreadConstraint, ...]:

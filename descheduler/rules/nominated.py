@@ -29,6 +29,6 @@ def _clash(c: PodClass, other: PodClass, keys: frozenset[str]) -> bool:
     if conflict(c, other) is not None or not set(c.spec.exclusive_claims).isdisjoint(other.spec.exclusive_claims):
         return True
     for one, two in ((c, other), (other, c)):
-        if any(term.topology_key in keys and term.matches(two.namespace, dict(two.labels)) for term in one.spec.anti_affinity):
+        if any(term.topology_key in keys and term.of_newcomer.matches(two.namespace, dict(two.labels)) for term in one.spec.anti_affinity):
             return True
     return c.namespace == other.namespace and any(s.selector is not None and s.selector.matches(dict(other.labels)) for s in c.spec.spread)

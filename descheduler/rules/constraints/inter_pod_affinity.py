@@ -1,7 +1,8 @@
 """Required anti-affinity, both ways: no pod comes where a pod it shuns is, nor where a pod is that shuns it.
 
 kube-scheduler's InterPodAffinity (``interpodaffinity/filtering.go``), kubernetes.md 3.7: a node without the topology
-key passes; terminating pods count; the arriving pod itself does not.
+key passes; terminating pods count; the arriving pod itself does not. A term is read as its newcomer reads it, also when
+its carrier is there already (stricter, ``PodTerm.of_newcomer``).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def _carriers(problem: Problem) -> dict[tuple[str, PodTerm], list[int]]:
     found: dict[tuple[str, PodTerm], list[int]] = {}
     for pod_class in problem.classes:
         for term in pod_class.spec.anti_affinity:
-            found.setdefault((pod_class.cluster, term), []).append(pod_class.index)
+            found.setdefault((pod_class.cluster, term.of_newcomer), []).append(pod_class.index)
     return found
 
 
@@ -47,7 +48,7 @@ def _shuns(problem: Problem, one: PodClass, other: PodClass, here: Mapping[str, 
     """The topology key by which ``one`` (on a node labelled ``here``) forbids ``other`` (on ``there``)."""
     for term in one.spec.anti_affinity:
         key = term.topology_key
-        if key in here and here[key] == there.get(key) and _matches(term, other.namespace, other.labels):
+        if key in here and here[key] == there.get(key) and _matches(term.of_newcomer, other.namespace, other.labels):
             return key
     return None
 

@@ -29,6 +29,8 @@ class Cycle:
         """What NodeResourcesFit asks for, in its order."""
         self.volumes = tuple((r, amount) for r, amount in asked if amount > 0 and r.startswith(VOLUMES))
         """What NodeVolumeLimits asks for."""
+        self.affinity = tuple(term.of_newcomer for term in pod.spec.affinity)
+        self.anti_affinity = tuple(term.of_newcomer for term in pod.spec.anti_affinity)
         self._tolerated: dict[tuple[Taint, ...], bool] = {}
 
     @cached_property
@@ -93,7 +95,7 @@ class Cycle:
     def avoided(self) -> Counter[Domain]:
         """Domains with bound pods that a required anti-affinity term of this pod speaks of."""
         found: Counter[Domain] = Counter()
-        for term in self.spec.anti_affinity:
+        for term in self.anti_affinity:
             found.update(self._domains((term,), term.topology_key))
         return found
 
@@ -101,8 +103,8 @@ class Cycle:
     def attracted_to(self) -> Counter[Domain]:
         """Domains with bound pods that match all required affinity terms of this pod at once."""
         found: Counter[Domain] = Counter()
-        for key in {term.topology_key for term in self.spec.affinity}:
-            found.update(self._domains(self.spec.affinity, key))
+        for key in {term.topology_key for term in self.affinity}:
+            found.update(self._domains(self.affinity, key))
         return found
 
     def _domains(self, terms: tuple[PodTerm, ...], key: str) -> Counter[Domain]:

@@ -36,8 +36,11 @@ def node_affinity(cycle: Cycle, node: Node, guests: tuple[Pod, ...]) -> Reasons:
 
 
 def volume_binding(cycle: Cycle, node: Node, guests: tuple[Pod, ...]) -> Reasons:
-    """All reasons at once, in the plugin's own order."""
-    unmet = _unmet(cycle, node, lambda plugin: plugin == "VolumeBinding")
+    """All reasons at once, in the plugin's own order; of claims without a volume only what stops the first of them (``FindPodVolumes``)."""
+    unmet: list[str] = []
+    for reason in _unmet(cycle, node, lambda plugin: plugin == "VolumeBinding"):
+        if reason not in words.NO_NEW_VOLUME or words.NO_NEW_VOLUME.isdisjoint(unmet):
+            unmet.append(reason)
     known = {reason: place for place, reason in enumerate(words.VOLUME_BINDING)}
     return tuple(sorted(dict.fromkeys(unmet), key=lambda reason: known.get(reason, len(known))))
 

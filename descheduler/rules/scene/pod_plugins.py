@@ -72,11 +72,10 @@ def _seen(cycle: Cycle, constraint: SpreadConstraint, guest: Pod) -> bool:
 
 def inter_pod_affinity(cycle: Cycle, node: Node, guests: tuple[Pod, ...]) -> Reasons:
     """Affinity, anti-affinity, then the anti-affinity of others; the plugin is skipped where no bound pod and no own term asks for it."""
-    spec = cycle.spec
     here = cycle.books.labels[node.ref.name]
     if not _attracted(cycle, here, guests):
         return (words.POD_AFFINITY,)
-    for term in spec.anti_affinity:
+    for term in cycle.anti_affinity:
         value = here.get(term.topology_key)
         if value is not None and (cycle.avoided[term.topology_key, value] > 0 or any(_speaks_of(term, guest) for guest in guests)):
             return (words.POD_ANTI_AFFINITY,)
@@ -89,7 +88,7 @@ def inter_pod_affinity(cycle: Cycle, node: Node, guests: tuple[Pod, ...]) -> Rea
 
 def _attracted(cycle: Cycle, here: Mapping[str, str], guests: tuple[Pod, ...]) -> bool:
     """Every topology key is there, and in each domain a pod that matches all terms; or nobody matches them but the pod itself."""
-    terms = cycle.spec.affinity
+    terms = cycle.affinity
     if any(term.topology_key not in here for term in terms):
         return False
     if any(all(_speaks_of(term, guest) for term in terms) for guest in guests):

@@ -27,6 +27,7 @@ VOLUME_BINDING = (
     "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)",
 )
 """The reasons of VolumeBinding in the order in which it lists them; one node may have several."""
+NO_NEW_VOLUME = frozenset(VOLUME_BINDING[1:3])
 
 NO_NODES = "no nodes available to schedule pods"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_AFTER_FILTERS = re.compile(r" ?(no new claims to deallocate|preemption: ).*$", re.DOTALL)
+_AFTER_FILTERS = re.compile(r" ?(no new claims to deallocate|preemption: ).*$|(?<=\.) not found$", re.DOTALL)
 
 
 def main_sentence(message: str) -> str:

@@ -50,13 +50,16 @@ class Tally:
         return sum(d.kind == "wrong fit" for d in self.disagreements)
 
     def summary(self) -> str:
+        alike = f"{self.refused_alike} refusals with our very words, {self.bound_alike} bindings where we say it fits"
+        other = len(self.disagreements) - self.wrong_fits
         lines = [
-            f"{self.fleets} fleets, {self.verdicts} verdicts of kube-scheduler: "
-            f"{self.refused_alike} refusals with our very words, {self.bound_alike} bindings where we say it fits",
-            f"wrong fits {self.wrong_fits}, other words {len(self.disagreements) - self.wrong_fits}, "
-            f"not judged by us {self.opaque.total()}, asked again {self.asked_again}",
+            f"{self.fleets} fleets, {self.verdicts} verdicts of kube-scheduler: {alike}",
+            f"wrong fits {self.wrong_fits}, other words {other}, not judged by us {self.opaque.total()}, asked again {self.asked_again}",
             f"stricter: {sum(self.stricter.values())}",
-            *(f"  {count:5}  {view}: {reason} (first: {self.examples[view, reason]})" for (view, reason), count in self.stricter.most_common()),
+            *(
+                f"  {count:5}  {view}: {reason} (first: {self.examples[view, reason]})"
+                for (view, reason), count in self.stricter.most_common()
+            ),
             "not judged by us:",
             *(f"  {count:5}  {reason}" for reason, count in self.opaque.most_common()),
             "reasons in sentences both agree on:",

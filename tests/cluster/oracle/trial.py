@@ -23,6 +23,7 @@ from tests.cluster.oracle.fleet import CORDON, NAMESPACES, ROLE, Fleet, ready
 from tests.cluster.oracle.growing import GATE
 from tests.cluster.oracle.message import main_sentence, reasons
 from tests.cluster.oracle.ours import Judge, Ours
+from tests.cluster.oracle.said import Said
 from tests.cluster.oracle.tally import Disagreement, Tally
 from tests.cluster.oracle.volumes import a_volume, own_claims
 
@@ -155,7 +156,9 @@ class Trial:
         try:
             for claim in claims:
                 volumes += self._provision(body, claim)
-            (told,) = api.wait(path, lambda found: any(_answer(p) is not None for p in found), PATIENCE, fieldSelector=f"metadata.name={name}")
+            (told,) = api.wait(
+                path, lambda found: any(_answer(p) is not None for p in found), PATIENCE, fieldSelector=f"metadata.name={name}"
+            )
         finally:
             api.delete(_path(body), grace_seconds=0)
             for made in (*claims, *volumes):
@@ -232,7 +235,11 @@ def _key(pod: Object) -> tuple[str, str]:
 def _path(made: Object) -> str:
     """Of a pod, claim or volume."""
     plural, name = f"{made['kind'].lower()}s", made["metadata"]["name"]
-    return f"/api/v1/namespaces/{made['metadata']['namespace']}/{plural}/{name}" if "namespace" in made["metadata"] else f"/api/v1/{plural}/{name}"
+    return (
+        f"/api/v1/namespaces/{made['metadata']['namespace']}/{plural}/{name}"
+        if "namespace" in made["metadata"]
+        else f"/api/v1/{plural}/{name}"
+    )
 
 
 def _answer(pod: Object) -> Answer | None:
@@ -250,3 +257,28 @@ def _scheduled(conditions: Iterable[Mapping[str, str]]) -> Mapping[str, str] | N
 def _told(answer: Answer | None) -> Answer:
     assert answer is not None
     return answer
+
+
+def ask_recorded(cluster: Cluster, said: Said) -> Answer:
+    """What this cluster's scheduler says today of a pod in a recorded fleet."""
+    api = cluster.api
+    for name, labels in said.namespaces.items():
+        cluster.namespace(name, labels)
+    cluster.add_nodes(*said.nodes)
+    api.create_all([*said.around, *said.residents])
+    # Behind a gate until everything else is there: the scheduler learns of a pod and of its claims by different ways.
+    path = _path(api.create(_gated(said.asked)))
+    api.wait("/api/v1/pods", lambda pods: sum(pod["status"]["phase"] == "Running" for pod in pods) == len(said.residents), PATIENCE)
+    api.patch(path, {"spec": {"schedulingGates": None}})
+    (told,) = api.wait(
+        path.rpartition("/")[0],
+        lambda found: any(_answer(pod) is not None and not _is_gated(pod) for pod in found),
+        PATIENCE,
+        fieldSelector=f"metadata.name={said.asked['metadata']['name']}",
+    )
+    return _told(_answer(told))
+
+
+def _is_gated(pod: Object) -> bool:
+    told = _scheduled(pod["status"]["conditions"])
+    return told is not None and told.get("reason") == "SchedulingGated"

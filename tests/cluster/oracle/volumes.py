@@ -5,7 +5,7 @@ Nobody provisions anything in these clusters, so the trial does it itself when t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from tests.cluster.controlplane.api import Object
 from tests.cluster.oracle.fleet import HOSTNAME, NAMESPACES, REGION, ZONE, ZONES, Fleet
@@ -109,7 +109,9 @@ def _affinity(key: str, values: list[str]) -> Object:
 
 def claims(pod: Pod) -> None:
     """One or two volumes; a resident mounts bound claims only."""
-    kinds = (bound, bound, shared, shared, exclusive) if pod.resident else (bound, bound, shared, shared, exclusive, late, late, late, never)
+    kinds = (
+        (bound, bound, shared, shared, exclusive) if pod.resident else (bound, bound, shared, shared, exclusive, late, late, late, never)
+    )
     for i, kind in enumerate(pod.dice.choices(kinds, k=pod.dice.choice([1, 1, 2]))):
         claim = kind(pod, f"{pod.body['metadata']['name']}-{i}")
         pod.spec.setdefault("volumes", []).append({"name": f"v{i}", "persistentVolumeClaim": {"claimName": claim}})
@@ -153,4 +155,3 @@ def own_claims(fleet: Fleet, body: Object, suffix: str) -> Iterator[Object]:
         if claim is not None:
             mounted["claimName"] += suffix
             yield claim | {"metadata": {"namespace": namespace, "name": mounted["claimName"]}}
-
