@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from descheduler.diagnose.classes import Sorted
 from descheduler.diagnose.limits import limits
-from descheduler.domain.problem import Problem, Shape, Terms
+from descheduler.domain.problem import Price, Problem, Shape, Terms
 from descheduler.domain.resources import PODS, Resources
 from descheduler.domain.snapshot import Snapshot
 from descheduler.policy.policy import Policy
@@ -32,6 +32,7 @@ def diagnose(snapshot: Snapshot, policy: Policy, *, lifted: bool = False) -> Pro
             )
             for shape in spec.shapes
         ),
+        prices=tuple(Price(node_selector=one.node_selector, price=round(one.price, 3)) for one in spec.empty_nodes.prices),
         limits=() if lifted else limits(policy, sorted_.classes, sorted_.effective, sorted_.nodes),
         moves_per_placed_pod=None if lifted else spec.limits.moves_per_placed_pod,
         waves=UNLIMITED_WAVES if lifted or spec.limits.waves is None else spec.limits.waves,

@@ -65,6 +65,14 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What emptying a node with these labels is worth."""
+
+    node_selector: Pairs
+    price: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
     """One limit of the policy, resolved to a count, and the pods it speaks of."""
 
@@ -81,19 +89,21 @@ class Terms:
 
     objectives: tuple[str, ...]
     shapes: tuple[Shape, ...] = ()
+    prices: tuple[Price, ...] = ()
+    """The first that matches a node is its price; 1 where none does."""
     limits: tuple[Limit, ...] = ()
     moves_per_placed_pod: int | None = None
     waves: int = 8
     cycle_breaks: int = 0
     floor: float = 0.0
-    """Weighted slots each move beyond those for waiting pods must bring."""
+    """Weighted slots, or priced nodes, each move beyond those for waiting pods must bring."""
     reserve: str = "Contested"
 
     @property
-    def headroom_earns_moves(self) -> bool:
-        """Headroom comes before Disruption: moves that no waiting pod needs are wanted."""
+    def earning(self) -> tuple[str, ...]:
+        """Objectives that come before Disruption: moves that no waiting pod needs are wanted for them."""
         above = self.objectives[: self.objectives.index("Disruption")] if "Disruption" in self.objectives else self.objectives
-        return "Headroom" in above
+        return tuple(name for name in above if name != "PendingPods")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -125,4 +125,13 @@ class NodeValue:
     weight: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePrice:
+    """``node`` without lodgers at the end counts ``price`` if it had some; an ``empty`` one that gets some counts as much against it."""
+
+    node: int
+    price: float
+    empty: bool
+
+
 Row = Capacity | AtMost | Exclude | Needs | Spread | MoveBudget | CopyQuota | MovesPerPlacedPod

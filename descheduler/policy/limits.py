@@ -77,4 +77,4 @@ class Floor(Section):
     """What moves beyond those for waiting pods must bring."""
 
     slots_per_move: Number = 0.5
-    """Weighted slots that each such move must add at least."""
+    """Weighted slots, or priced nodes for the objective EmptyNodes, that each such move must add at least."""

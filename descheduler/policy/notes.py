@@ -33,9 +33,6 @@ def without_effect(policy: Policy) -> Iterator[tuple[Location, str]]:
     for location, value in LATER:
         if value(policy.spec) != value(default):
             yield location, MESSAGE
-    for i, objective in enumerate(policy.spec.objectives):
-        if objective == "EmptyNodes":
-            yield ("spec", "objectives", i), f"EmptyNodes: {MESSAGE}"
     for i, override in enumerate(policy.spec.overrides):
         if "seen_in_runs" in override.trigger.model_fields_set and override.trigger.seen_in_runs != default.trigger.seen_in_runs:
             yield ("spec", "overrides", i, "trigger", "seenInRuns"), MESSAGE

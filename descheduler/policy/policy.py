@@ -17,6 +17,7 @@ from descheduler.policy.durations import PositiveDuration
 from descheduler.policy.limits import Floor, Limits
 from descheduler.policy.names import Glob, MoverName, Name, distinct
 from descheduler.policy.overrides import Effective, Override, applied
+from descheduler.policy.prices import EmptyNodes
 from descheduler.policy.protections import Protections
 from descheduler.policy.schedule import Cooldown, Schedule, SecondLook, Trigger
 from descheduler.policy.section import Section
@@ -83,6 +84,9 @@ class Spec(Section):
 
     shapes: tuple[Shape, ...] = (LARGE,)
     """The pod sizes for which free room is measured and, by the objective Headroom, made."""
+
+    empty_nodes: EmptyNodes = Field(default_factory=EmptyNodes)
+    """What emptying a node is worth to the objective EmptyNodes."""
 
     limits: Limits = Field(default_factory=Limits)
     """How many pods one run, or several within some time, may move at most."""

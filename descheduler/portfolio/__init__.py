@@ -24,6 +24,7 @@ from descheduler.portfolio.score import Score, score
 from descheduler.rivals import settled
 from descheduler.rules.constraints import with_rows
 from descheduler.rules.movers import KEEPS_BOTH
+from descheduler.rules.objectives import GAINS
 from descheduler.solver.solution import LevelResult, Search, Solution
 from descheduler.verify import violations
 
@@ -182,7 +183,7 @@ class _Rounds:
     def _worth_its_moves(self, route: Route) -> Route:
         """Without the waiting pods, the least important first, whose moves are too many now that others were left out."""
         ratio = self.problem.terms.moves_per_placed_pod
-        while ratio is not None and not self.problem.terms.headroom_earns_moves and len(route.shifts) > ratio * len(route.binds):
+        while ratio is not None and not self.problem.terms.earning and len(route.shifts) > ratio * len(route.binds):
             classes, shorter = self.problem.classes, route
             for bind in sorted(set(route.binds), key=lambda b: (classes[b.pod_class].priority, -b.wave, b)):
                 binds = list(route.binds)
@@ -200,9 +201,9 @@ class _Rounds:
         return route
 
     def _trimmed(self, route: Route) -> Route:
-        """Without moves that no waiting pod needs, unless the policy makes moves for Headroom too and they still earn what they cost."""
+        """Without moves that no waiting pod needs, unless the policy makes moves for more than them and they still earn what they cost."""
         problem = self.problem
-        if not problem.terms.headroom_earns_moves:
+        if not problem.terms.earning:
             return trim(problem, route)
         kept = route
         for shift in reversed(route.shifts):
@@ -252,7 +253,7 @@ class _Rounds:
         )
         search = replace(self.search(), forbidden=frozenset(), reached=self._held(), quick=True)
         levels = solve_blocks(relaxed, search, self.budgeted.workers).levels
-        return tuple(replace(r, bound=None) if r.name == "Headroom" else r for r in levels)
+        return tuple(replace(r, bound=None) if r.name in GAINS else r for r in levels)
 
     def _held(self) -> tuple[tuple[str, int, int], ...]:
         """What the realised plan places, by cluster and priority."""
@@ -284,7 +285,7 @@ def _without(route: Route, dropped: tuple[Shift, ...]) -> Route:
 
 def search(problem: Problem, budgeted: Budgeted) -> Found:
     """The best plan that can be carried out, never worse than doing nothing."""
-    wanted = bool(problem.placeable) or problem.terms.headroom_earns_moves
+    wanted = bool(problem.placeable or problem.terms.earning)
     if not wanted:
         return Found(route=Route())
     return _Rounds(problem, budgeted).run()

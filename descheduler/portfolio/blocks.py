@@ -1,7 +1,7 @@
 """One model for a small fleet; for a larger one a model per cluster, side by side, then one after another if their moves exceed the limits.
 
 No pod crosses clusters in a standalone fleet, so clusters are coupled by limits alone. A cluster in which nothing waits
-needs no model unless Headroom is worth moves by itself.
+needs no model unless Headroom or EmptyNodes is worth moves by itself.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def size(problem: Problem, clusters: frozenset[str]) -> int:
 
 def concerned(problem: Problem) -> tuple[str, ...]:
     """Clusters in which a move can be worth anything."""
-    if problem.terms.headroom_earns_moves:
+    if problem.terms.earning:
         return problem.clusters
     return tuple(sorted({c.cluster for c in problem.placeable}))
 
@@ -148,6 +148,6 @@ def _lawful(problem: Problem, placement: Placement) -> bool:
             count = sum(k for (c, n), k in placement.departures.items() if c in members and (row.nodes is None or n in row.nodes))
             if count > row.limit:
                 return False
-        if isinstance(row, MovesPerPlacedPod) and not problem.terms.headroom_earns_moves and moves > row.ratio * placed:
+        if isinstance(row, MovesPerPlacedPod) and not problem.terms.earning and moves > row.ratio * placed:
             return False
     return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from descheduler.domain.moment import snapshot_spots
@@ -18,7 +19,7 @@ from descheduler.portfolio import Found
 from descheduler.portfolio.score import residents_after
 from descheduler.reasons import Afterwards, Ever
 from descheduler.rules.movers import TECHNIQUES
-from descheduler.rules.objectives import OBJECTIVES
+from descheduler.rules.objectives.empty_nodes import empty_nodes, freed
 from descheduler.solver.solution import LevelResult
 
 
@@ -60,6 +61,7 @@ def _spot(problem: Problem, node: int) -> Spot:
 
 
 def _moves(problem: Problem, route: Route, named: _Named) -> tuple[Move, ...]:
+    emptied = empty_nodes(problem, residents_after(problem, route)) if "EmptyNodes" in problem.terms.earning else frozenset()
     helps = {s: list(reversed(falls)) for s, falls in helped(problem, route).items()}
     beneficiaries: dict[Bind, list[int]] = defaultdict(list)
     for b, pod in named.binds:
@@ -82,11 +84,18 @@ def _moves(problem: Problem, route: Route, named: _Named) -> tuple[Move, ...]:
                 pod=problem.names[pod],
                 source=_spot(problem, s.source),
                 target=_spot(problem, s.target),
-                because=because if waiting else f"{because}: more room for the policy's shapes",
+                because=because if waiting else f"{because}: {_worth(problem, s.source, emptied)}",
                 makes_room_for=tuple(str(ref) for ref in sorted(waiting)),
             )
         )
     return tuple(moves)
+
+
+def _worth(problem: Problem, source: int, emptied: AbstractSet[int]) -> str:
+    """What a move brings that no waiting pod needs."""
+    if source in emptied:
+        return "nothing but DaemonSet and static pods stays there"
+    return "more room for the policy's shapes" if "Headroom" in problem.terms.earning else "room for pods of nodes that become empty"
 
 
 def _placements(problem: Problem, named: _Named) -> tuple[Placed, ...]:
@@ -153,7 +162,11 @@ def _level(name: str, value: float, bound: float | None) -> Level:
     return Level(name=name, value=value, bound=bound, status=Status.OPTIMAL if optimal else Status.FEASIBLE)
 
 
-def _objectives(problem: Problem, found: Found, rows: Iterable[PriorityRow], slots: float) -> tuple[Level, ...]:
+GAIN_KEYS = {"Headroom": ("Headroom", "slots"), "EmptyNodes": ("EmptyNodes", "nodes")}
+"""What the search calls the level of each gain."""
+
+
+def _objectives(problem: Problem, found: Found, rows: Iterable[PriorityRow], gains: Mapping[str, float]) -> tuple[Level, ...]:
     levels: list[Level] = []
     told = list(rows)
     bounds = {(level.name, level.key): level for level in found.levels}
@@ -164,29 +177,29 @@ def _objectives(problem: Problem, found: Found, rows: Iterable[PriorityRow], slo
             whole = float(sum(known)) if len(known) == len(told) else None
             levels.append(_level(name, float(sum(row.placed for row in told)), whole))
         elif name == "Disruption":
-            level = bounds.get((name, "moves"))
-            above = next((known for known in levels if known.name == "Headroom"), None)
-            slots_level = bounds.get(("Headroom", "slots"))
-            same = above is None or slots_level is None or slots_level.value == above.value
-            levels.append(_level(name, float(moves), _bound(level, 0.0 if not moves else None) if same else None))
-        elif name == "Headroom":
-            level = bounds.get((name, "slots"))
-            needed = _needed(problem, found)
-            value = round(slots - problem.terms.floor * max(0, moves - needed), 6)
-            levels.append(_level(name, value, value if not found.levels else _headroom_bound(problem, found, bounds)))
+            bound = _bound(bounds.get((name, "moves")), 0.0 if not moves else None)
+            levels.append(_level(name, float(moves), bound if _as_found(levels, bounds) else None))
         else:
-            assert name in OBJECTIVES
-            levels.append(Level(name=name, value=None, bound=None, status=Status.SKIPPED))
+            extra = max(0, moves - _needed(problem, found)) if name in problem.terms.earning else 0
+            value = round(gains[name] - problem.terms.floor * extra, 6)
+            bound = _gain_bound(problem, found, bounds, name) if found.levels else value
+            levels.append(_level(name, value, bound if _as_found(levels, bounds) else None))
     return tuple(levels)
+
+
+def _as_found(above: Iterable[Level], bounds: Mapping[tuple[str, int | str], LevelResult]) -> bool:
+    """Whether the gains above are those for which the levels below were proven."""
+    pairs = ((level.value, bounds.get(GAIN_KEYS[level.name])) for level in above if level.name in GAIN_KEYS)
+    return all(found is None or value is None or abs(found.value - value) < 1e-6 for value, found in pairs)
 
 
 def _bound(level: LevelResult | None, absent: float | None) -> float | None:
     return absent if level is None else level.bound
 
 
-def _headroom_bound(problem: Problem, found: Found, bounds: Mapping[tuple[str, int | str], LevelResult]) -> float | None:
+def _gain_bound(problem: Problem, found: Found, bounds: Mapping[tuple[str, int | str], LevelResult], name: str) -> float | None:
     """The proof speaks of plans that are as good on every level above; a realised plan that differs there has none."""
-    if not problem.terms.headroom_earns_moves:
+    if name not in problem.terms.earning:
         classes, waited = problem.classes, 0
         for c, count in Counter(b.pod_class for b in found.route.binds).items():
             waited += sum(problem.precedence[pod] for pod in classes[c].pods[:count])
@@ -197,12 +210,12 @@ def _headroom_bound(problem: Problem, found: Found, bounds: Mapping[tuple[str, i
         }
         if ("Disruption", "moves") not in bounds or any(bounds[k].value != v for k, v in realised.items() if k in bounds):
             return None
-    return _bound(bounds.get(("Headroom", "slots")), None)
+    return _bound(bounds.get(GAIN_KEYS[name]), None)
 
 
 def _needed(problem: Problem, found: Found) -> int:
-    """Moves made for waiting pods; all of them unless Headroom is worth moves by itself."""
-    if not problem.terms.headroom_earns_moves:
+    """Moves made for waiting pods; all of them unless others are worth something by themselves."""
+    if not problem.terms.earning:
         return len(found.route.shifts)
     needed = next((level.value for level in found.levels if level.key == "needed"), None)
     if needed is not None:
@@ -215,13 +228,15 @@ def publish(problem: Problem, found: Found, metadata: Metadata, possible: Mappin
     named = _named(problem, found.route)
     rows = _rows(problem, found)
     before = fragmentation(problem, snapshot_spots(problem))
-    after = fragmentation(problem, residents_after(problem, found.route))
+    residents = residents_after(problem, found.route)
+    after = fragmentation(problem, residents)
+    gains = {"Headroom": weighted_slots(problem, after), "EmptyNodes": freed(problem, residents)}
     stay = sorted(problem.protected, key=lambda i: problem.pods[i].ref)
     protected = tuple(Protected(pod=problem.names[i], reason=problem.protected[i]) for i in stay)
     return Plan(
         metadata=metadata,
         pending_before=sum(i not in problem.not_ours for i in problem.waiting),
-        objectives=_objectives(problem, found, rows, weighted_slots(problem, after)),
+        objectives=_objectives(problem, found, rows, gains),
         by_priority=rows,
         moves=_moves(problem, found.route, named),
         placements=_placements(problem, named),

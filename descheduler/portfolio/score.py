@@ -10,6 +10,7 @@ from descheduler.domain.placement import Route
 from descheduler.domain.problem import Problem
 from descheduler.fragmentation import fragmentation, weighted_slots
 from descheduler.rules.movers import TECHNIQUES
+from descheduler.rules.objectives.empty_nodes import freed
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,4 +52,6 @@ def score(problem: Problem, route: Route) -> Score:
             values += [-len(route.shifts), -cost, -contested]
         elif name == "Headroom" and problem.terms.shapes:
             values.append(slots_after(problem, route) - problem.terms.floor * len(route.shifts))
+        elif name == "EmptyNodes":
+            values.append(freed(problem, residents_after(problem, route)) - problem.terms.floor * len(route.shifts))
     return Score(tuple(values), per_priority)

@@ -16,11 +16,11 @@ from ortools.sat.python import cp_model
 from descheduler.domain.placement import Placement, Route
 from descheduler.domain.problem import Problem
 from descheduler.errors import InternalError
-from descheduler.solver.levels import LEVELS, Level, headroom, waiting
+from descheduler.solver.levels import EARNINGS, LEVELS, Level, waiting
 from descheduler.solver.model import Model
 from descheduler.solver.solution import LevelResult, Search, Solution
 
-DETERMINISTIC_SECONDS = {"PendingPods": 24.0, "Disruption": 12.0, "Headroom": 4.0}
+DETERMINISTIC_SECONDS = {"PendingPods": 24.0, "Disruption": 12.0, "Headroom": 4.0, "EmptyNodes": 4.0}
 """CP-SAT's counted effort for one level at effort 1."""
 TIE_BREAK_SECONDS = 2.0
 
@@ -144,12 +144,14 @@ def solve(problem: Problem, search: Search) -> Solution:
 
 def _climbed(problem: Problem, search: Search, ladder: _Ladder) -> _Ladder:
     """All levels of the policy's objectives, in order."""
-    objectives = problem.terms.objectives
-    for name in objectives:
-        if name == "Headroom" and problem.terms.headroom_earns_moves:
-            ladder = _headroom_second(problem, search, ladder)
-        elif name == "Headroom" and not search.quick:
-            _climb_all(ladder, headroom(ladder.model, None))
+    needed: int | None = None
+    for name in problem.terms.objectives:
+        if name in problem.terms.earning:
+            if needed is None:
+                ladder, needed = _earning(problem, search, ladder)
+            _climb_all(ladder, EARNINGS[name](ladder.model, needed))
+        elif name in EARNINGS and not search.quick:
+            _climb_all(ladder, EARNINGS[name](ladder.model, None))
         elif name in LEVELS:
             _climb_all(ladder, LEVELS[name](ladder.model))
             if name == "Disruption" and not search.quick:
@@ -164,8 +166,8 @@ def _climb_all(ladder: _Ladder, levels: Iterable[Level], tie_break: bool = False
         ladder.climb(level, tie_break or level.key == "cost")
 
 
-def _headroom_second(problem: Problem, search: Search, first: _Ladder) -> _Ladder:
-    """Find the moves that the waiting pods need, then spend more of them on slots, in a model without the ratio row."""
+def _earning(problem: Problem, search: Search, first: _Ladder) -> tuple[_Ladder, int]:
+    """How many moves the waiting pods need, and a model without the ratio row, in which more of them may be made."""
     needed = first.climb(next(iter(LEVELS["Disruption"](first.model))), keep=False)
     first.results.pop()
     second = _Ladder(Model(problem, search, ratio=False))
@@ -176,8 +178,7 @@ def _headroom_second(problem: Problem, search: Search, first: _Ladder) -> _Ladde
         value = next(r.value for r in first.results if (r.name, r.key) == (level.name, level.key))
         if not level.goal.fixed:
             second.model.cp.add(level.goal.expression() >= first.held(level, value))
-    _climb_all(second, headroom(second.model, round(needed.value)))
-    return second
+    return second, round(needed.value)
 
 
 def _solution(ladder: _Ladder) -> Solution:

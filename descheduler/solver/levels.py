@@ -8,12 +8,13 @@ from itertools import pairwise
 from math import ceil, floor
 
 from descheduler.rules.movers import TECHNIQUES
+from descheduler.rules.objectives.empty_nodes import lodges, node_prices
 from descheduler.rules.objectives.headroom import node_values, slots
 from descheduler.solver.model import Model
 from descheduler.solver.states import Linear, summed
 
 SCALE = 1000
-"""Weights of shapes and the floor are counted in thousandths."""
+"""Weights of shapes, prices of nodes and the floor are counted in thousandths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,40 @@ def headroom(model: Model, needed: int | None) -> Iterator[Level]:
                 model.cp.add(count <= most * some)
                 constraint.only_enforce_if(some)
         goal.add(count, weight)
-    if needed is not None and problem.terms.floor:
-        extra = model.cp.new_int_var(0, 10**6, "extra")
-        model.cp.add(model.moves().expression() - needed <= extra)
-        goal.add(extra, -round(problem.terms.floor * SCALE))
+    _charge(model, goal, needed)
     yield Level("Headroom", "slots", goal, 1, SCALE)
 
 
+def empty_nodes(model: Model, needed: int | None) -> Iterator[Level]:
+    """Priced nodes that become empty less those that do not stay so; charged for moves as Headroom is."""
+    problem = model.problem
+    goal = Linear()
+    for row in node_prices(problem):
+        lodgers = [c for c in model.present(row.node) if lodges(problem, c)]
+        state = model.states(problem.nodes[row.node].ref.cluster)[-1]
+        left = model.count(state, lodgers, (row.node,), after=True)
+        if left.fixed:
+            continue
+        empty = model.cp.new_bool_var(f"e{row.node}")
+        constraint = left.at_most(model.cp, 0)
+        assert constraint is not None
+        constraint.only_enforce_if(empty)
+        worth = round(row.price * SCALE)
+        goal.add(empty, worth)
+        if row.empty:
+            goal.constant -= worth
+    _charge(model, goal, needed)
+    yield Level("EmptyNodes", "nodes", goal, 1, SCALE)
+
+
+def _charge(model: Model, goal: Linear, needed: int | None) -> None:
+    """The floor for each move beyond the ``needed`` ones."""
+    if needed is not None and model.problem.terms.floor:
+        extra = model.cp.new_int_var(0, 10**6, "extra")
+        model.cp.add(model.moves().expression() - needed <= extra)
+        goal.add(extra, -round(model.problem.terms.floor * SCALE))
+
+
 LEVELS: dict[str, Callable[[Model], Iterator[Level]]] = {"PendingPods": pending_pods, "Disruption": disruption}
+EARNINGS: dict[str, Callable[[Model, int | None], Iterator[Level]]] = {"Headroom": headroom, "EmptyNodes": empty_nodes}
+"""Levels that may be worth moves: given how many the waiting pods need, those beyond are charged; ``None`` charges nothing."""

@@ -25,6 +25,7 @@ objectives: [PendingPods, Disruption, Headroom]
 shapes: [{name: large, weight: 1, requests: {cpu: "16", memory: 64Gi}, nodeSelector: {}, tolerations: []}]
 limits: {perRun: 20, perCluster: 10, perNamespace: 5, perNode: 5, perWorkload: 1, movesPerPlacedPod: 5, waves: 8, cycleBreaks: 0,
          perWindow: [{window: 24h, perFleet: 100, perWorkload: 2}]}
+emptyNodes: {prices: []}
 floor: {slotsPerMove: 0.5}
 protections: {minPodAge: 5m, localStorage: true,
               volumesAllowed: [istio-envoy, istio-data, istio-token, workload-socket, credential-socket, workload-certs],

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from tests.judge.fleet import Fleet
-from tests.judge.fragments import slots
+from tests.judge.fleet import Fleet, Node
+from tests.judge.fragments import open_nodes, slots
 from tests.judge.moves import Step, after
 from tests.judge.policy import Policy
 from tests.judge.waves import wave_violations
@@ -24,11 +24,12 @@ def purpose_violations(fleet: Fleet, steps: list[Step], policy: Policy) -> Itera
         )
         return
     extra = [step for step in moves if not step.makes_room_for]
-    if extra and rank["EmptyNodes"] > rank["Headroom"]:
-        gain = _weighted(fleet, steps, policy) - _weighted(fleet, [step for step in steps if step not in extra], policy)
+    if extra:
+        worth, unit = (_weighted, "weighted slots") if rank["Headroom"] < rank["EmptyNodes"] else (_emptied, "priced nodes")
+        gain = worth(fleet, steps, policy) - worth(fleet, [step for step in steps if step not in extra], policy)
         wanted = Fraction(str(policy.spec["floor"]["slotsPerMove"])) * len(extra)
         if gain < wanted:
-            yield f"floor.slotsPerMove: {len(extra)} extra moves bring {float(gain)} weighted slots < {float(wanted)}"
+            yield f"floor.slotsPerMove: {len(extra)} extra moves bring {float(gain)} {unit} < {float(wanted)}"
 
 
 def _unneeded(step: Step, fleet: Fleet, steps: list[Step]) -> bool:
@@ -42,3 +43,20 @@ def _weighted(fleet: Fleet, steps: list[Step], policy: Policy) -> Fraction:
         state = after(cluster, steps)
         total += sum((Fraction(str(shape.get("weight", 1))) * slots(cluster, state, shape) for shape in policy.spec["shapes"]), Fraction(0))
     return total
+
+
+def _emptied(fleet: Fleet, steps: list[Step], policy: Policy) -> Fraction:
+    """The price of all nodes that hold no pod but DaemonSet and static ones."""
+    total = Fraction(0)
+    for cluster in fleet.readable:
+        guests = after(cluster, steps).guests.values()
+        taken = {guest.node for guest in guests if not (guest.pod.daemon or guest.pod.static)}
+        total += sum((_price(node, policy) for node in open_nodes(cluster) if node.name not in taken), Fraction(0))
+    return total
+
+
+def _price(node: Node, policy: Policy) -> Fraction:
+    for entry in policy.spec["emptyNodes"]["prices"]:
+        if all(node.labels.get(key) == value for key, value in (entry.get("nodeSelector") or {}).items()):
+            return Fraction(str(entry.get("price", 1)))
+    return Fraction(1)

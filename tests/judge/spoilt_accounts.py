@@ -30,6 +30,13 @@ def a_needless_move(case: Case) -> None:
     case.count()
 
 
+def a_move_that_empties_nothing(case: Case) -> None:
+    """other-2 stays on n3, so that a move for EmptyNodes was in vain."""
+    a_needless_move(case)
+    case.plan["moves"][-1]["makesRoomFor"] = []
+    case.policy["objectives"] = ["PendingPods", "EmptyNodes", "Disruption"]
+
+
 def an_equal_rival(case: Case) -> None:
     """It fits as soon as web-1 has left n1, and then big does not."""
     also_waiting(case, "Room", "7")
@@ -91,6 +98,7 @@ SPOILT: dict[str, tuple[Change, str]] = {
     ),
     # purpose, trigger, rivals, unplaced, fragmentation
     "a needless move": (a_needless_move, "move m-other-1 of c/shop/other-1 is not needed"),
+    "a move that empties nothing": (a_move_that_empties_nothing, "1 extra moves bring 0.0 priced nodes < 0.5"),
     "a move for nobody": (lambda c: c.plan["moves"][0].update(makesRoomFor=[]), "makes room for nobody"),
     "a pod that waits too briefly": (
         lambda c: c.get("big")["status"]["conditions"][0].update(lastTransitionTime="2026-11-23T11:59:00Z"),

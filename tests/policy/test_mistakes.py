@@ -30,6 +30,14 @@ BODIES: list[tuple[str, list[str]]] = [
     ("spec: {limits: {waves: 0}}", ["3: spec.limits.waves: must be a count >= 1, not 0"]),
     ("spec: {limits: {cycleBreaks: 10%}}", ['3: spec.limits.cycleBreaks: must be a count >= 0, not "10%"']),
     ("spec: {floor: {slotsPerMove: -0.5}}", ["3: spec.floor.slotsPerMove: must be a number >= 0, not -0.5"]),
+    ("spec: {emptyNodes: {prices: [{price: -1}]}}", ["3: spec.emptyNodes.prices[0].price: must be a number >= 0, not -1"]),
+    (
+        "spec: {emptyNodes: {prices: [{nodeSelector: {pool: 1}, cost: 2}]}}",
+        [
+            "3: spec.emptyNodes.prices[0].nodeSelector.pool: must be a label value (text), not 1",
+            "3: spec.emptyNodes.prices[0].cost: unknown field; allowed: nodeSelector, price",
+        ],
+    ),
     ("spec: {solver: {effort: .nan}}", ['3: spec.solver.effort: must be a number > 0, not ".nan"']),
     ("spec: {secondLook: {minGainShare: 80}}", ["3: spec.secondLook.minGainShare: must be a number from 0 to 1, not 80"]),
     ("spec: {protections: {jobs: 0}}", ["3: spec.protections.jobs: must be true or false, not 0"]),

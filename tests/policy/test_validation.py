@@ -30,7 +30,6 @@ LATER = "parsed and checked; takes effect in a later version"
         ("routes: [{from: east, to: west}]", "spec.routes"),
         ("secondLook: {minGainShare: 1}", "spec.secondLook.minGainShare"),
         ("secondLook: {planMaxAge: 1h}", "spec.secondLook.planMaxAge"),
-        ("objectives: [PendingPods, EmptyNodes, Disruption]", "spec.objectives[1]"),
         ("overrides: [{match: {}, trigger: {seenInRuns: 2}}]", "spec.overrides[0].trigger.seenInRuns"),
     ],
 )

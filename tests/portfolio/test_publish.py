@@ -148,12 +148,48 @@ def test_a_bound_is_never_more_than_the_pods_that_wait() -> None:
     assert row.bound == 1
 
 
-def test_an_objective_without_a_stage_is_skipped() -> None:
-    problem = a_problem(*ROOM, objectives=("PendingPods", "Disruption", "EmptyNodes"))
+EMPTYING = ("PendingPods", "EmptyNodes", "Disruption")
+APART = (*ROOM, a_pod("wall", on="small"))
+EMPTIED = (
+    LevelResult(name="Disruption", key="needed", value=0.0, bound=0.0),
+    LevelResult(name="EmptyNodes", key="nodes", value=0.5, bound=0.5),
+    LevelResult(name="Disruption", key="moves", value=1.0, bound=1.0),
+)
 
-    level = published(problem).objectives[2]
 
-    assert (level.name, level.value, level.status) == ("EmptyNodes", None, Status.SKIPPED)
+def test_nodes_freed_are_told_less_the_floor_of_the_moves_made_for_them() -> None:
+    problem = a_problem(*APART, objectives=EMPTYING)
+
+    plan = published(problem, shift(problem, "cart", "small"), levels=EMPTIED)
+
+    told = [(x.name, x.value, x.bound, x.status) for x in plan.objectives[1:]]
+    assert told == [("EmptyNodes", 0.5, 0.5, Status.OPTIMAL), ("Disruption", 1, 1, Status.OPTIMAL)]
+    assert plan.moves[0].because == "frees cpu 2m on big: nothing but DaemonSet and static pods stays there"
+
+
+def test_a_plan_that_empties_less_than_was_searched_has_its_bound_but_none_for_its_moves() -> None:
+    problem = a_problem(*APART, objectives=EMPTYING)
+
+    plan = published(problem, levels=EMPTIED)
+
+    told = [(x.name, x.value, x.bound, x.status) for x in plan.objectives[1:]]
+    assert told == [("EmptyNodes", 0, 0.5, Status.FEASIBLE), ("Disruption", 0, None, Status.NO_BOUND)]
+
+
+def test_a_move_that_only_lets_others_come_together_says_so() -> None:
+    problem = a_problem(*ROOM, a_pod("stays", on="big"), objectives=EMPTYING)
+
+    plan = published(problem, shift(problem, "cart", "small"), levels=EMPTIED)
+
+    assert plan.moves[0].because == "frees cpu 2m on big: room for pods of nodes that become empty"
+
+
+def test_nodes_that_fill_up_count_against_those_that_are_freed() -> None:
+    problem = a_problem(*ROOM, a_pod("train", cpu=1), objectives=("PendingPods", "Disruption", "EmptyNodes"))
+
+    level = published(problem, bind(problem, "train", "small")).objectives[2]
+
+    assert (level.name, level.value, level.bound, level.status) == ("EmptyNodes", -1, None, Status.NO_BOUND)
 
 
 def test_slots_are_told_before_and_after() -> None:

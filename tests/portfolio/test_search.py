@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from descheduler.domain.placement import Route
 from descheduler.portfolio import Budgeted, search
 from descheduler.portfolio.score import score
@@ -98,6 +100,39 @@ def test_moves_for_headroom_survive_where_the_policy_puts_it_second() -> None:
     route = search(problem, Budgeted()).route
 
     assert len(route.shifts) == 1
+
+
+def test_a_node_is_emptied_whole_or_not_at_all() -> None:
+    fleet = (
+        a_node("n0", cpu=4),
+        a_node("n1", cpu=4),
+        a_pod("a", of="a", on="n0", cpu=1),
+        a_pod("b", of="b", on="n0", cpu=1),
+        a_pod("wall", on="n1", cpu=1),
+    )
+    emptying: dict[str, Any] = {"objectives": ("PendingPods", "EmptyNodes", "Disruption"), "emptyNodes": {"prices": [{"price": 2}]}}
+
+    both = search(a_problem(*fleet, **emptying), Budgeted())
+    neither = search(a_problem(*fleet, limits={"perRun": 1}, **emptying), Budgeted())
+
+    assert told(a_problem(*fleet), both.route) == ["1 a n0→n1 Surge", "1 b n0→n1 Surge"]
+    assert neither.route == Route()
+
+
+def test_emptying_a_node_never_takes_a_waiting_pod_its_place() -> None:
+    problem = a_problem(
+        a_node("n0", cpu=4),
+        a_node("n1", cpu=4),
+        a_pod("a", of="a", on="n0", cpu=1),
+        a_pod("wall", on="n1", cpu=1),
+        a_pod("train", cpu=3),
+        objectives=("PendingPods", "EmptyNodes", "Disruption"),
+    )
+
+    found = search(problem, Budgeted())
+
+    assert told(problem, found.route) == ["1 train →n0"] or told(problem, found.route) == ["1 train →n1"]
+    assert score(problem, found.route).values == (1, 0, 0, 0, 0)
 
 
 def test_a_move_that_a_rival_could_rob_is_not_made() -> None:

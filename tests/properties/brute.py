@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 
 from descheduler.domain.moment import Arrival, Moment, snapshot_spots
@@ -21,6 +22,41 @@ Outcome = tuple[tuple[int, ...], int]
 def best(problem: Problem, constraints: Sequence[Constraint] = CONSTRAINTS) -> Outcome:
     """The best lawful end state there is."""
     return max(_outcome(problem, route) for route in _routes(problem) if lawful(problem, route, constraints))
+
+
+def best_earned(problem: Problem) -> tuple[tuple[int, ...], float]:
+    """Pods placed per priority, and the most that emptying nodes earns beyond the moves that these pods need.
+
+    The pods come first, with as few moves as can be, under the policy's moves per placed pod; what is earned is free of that limit.
+    """
+    patient = replace(problem, terms=replace(problem.terms, objectives=("PendingPods", "Disruption")))
+    placed, minus_needed = best(patient)
+    worth = (
+        _emptied(problem, route) - problem.terms.floor * max(0, len(route.shifts) + minus_needed)
+        for route in _routes(problem)
+        if _as_many(_outcome(problem, route)[0], placed) and lawful(problem, route)
+    )
+    return placed, round(max(worth), 6)
+
+
+def _as_many(placed: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    return all(mine >= theirs for mine, theirs in zip(placed, wanted, strict=True))
+
+
+def _emptied(problem: Problem, route: Route) -> float:
+    """Nodes that became empty less those that no longer are, by price, pod by pod; every node here is Ready and no pod a DaemonSet's."""
+    prices = [next((p.price for p in problem.terms.prices if set(p.node_selector) <= set(node.labels)), 1.0) for node in problem.nodes]
+    before, after = Counter[int](), Counter[int]()
+    for c in problem.classes:
+        for node, pods in c.at.items():
+            before[node] += len(pods)
+            after[node] += len(pods)
+    for s in route.shifts:
+        after[s.source] -= 1
+        after[s.target] += 1
+    for b in route.binds:
+        after[b.target] += 1
+    return sum(price * ((not after[n]) - (not before[n])) for n, price in enumerate(prices))
 
 
 def lawful(problem: Problem, route: Route, constraints: Sequence[Constraint] = CONSTRAINTS) -> bool:

@@ -9,14 +9,17 @@ import pytest
 
 from descheduler.diagnose import diagnose
 from descheduler.domain.moment import Moment, Violation
-from descheduler.domain.problem import Problem
+from descheduler.domain.problem import Price, Problem
 from descheduler.domain.rows import Row
 from descheduler.portfolio import Budgeted, search
+from descheduler.portfolio.score import residents_after
 from descheduler.rules.constraints import CONSTRAINTS, Constraint
+from descheduler.rules.objectives.empty_nodes import freed
 from descheduler.solver.exact import solve
 from descheduler.solver.solution import Search
 from descheduler.verify import violations
-from tests.properties.brute import Outcome, best
+from tests.builders import ZONE
+from tests.properties.brute import Outcome, best, best_earned
 from tests.properties.tiny import a_loose_policy, a_tiny_fleet
 
 SEEDS = range(300)
@@ -41,6 +44,51 @@ def test_the_solver_finds_what_trying_everything_finds() -> None:
         problem = a_tiny_problem(seed)
 
         assert solved(problem) == best(problem), f"seed {seed}"
+
+
+def an_emptying_problem(seed: int) -> Problem:
+    """Nodes of zone a are dearer, and every emptied node is worth some moves."""
+    problem = diagnose(a_tiny_fleet(seed), a_loose_policy(seed))
+    prices = (Price(node_selector=((ZONE, "a"),), price=2.5),)
+    objectives = ("PendingPods", "EmptyNodes", "Disruption")
+    return replace(problem, terms=replace(problem.terms, objectives=objectives, prices=prices, floor=(0, 0.5, 0.9)[seed % 3]))
+
+
+def test_the_solver_empties_the_nodes_that_trying_everything_empties() -> None:
+    earned = 0
+    for seed in SEEDS:
+        problem = an_emptying_problem(seed)
+        placed, worth = best_earned(problem)
+
+        levels = solve(problem, Search()).levels
+
+        level = next(r for r in levels if r.name == "EmptyNodes")
+        pending = {r.key: round(r.value) for r in levels if r.name == "PendingPods"}
+        assert (tuple(pending.get(p, 0) for p in problem.priorities), level.value) == (placed, worth), f"seed {seed}"
+        assert level.optimal, f"seed {seed}"
+        earned += worth > 0
+
+    assert earned > len(SEEDS) / 10
+
+
+def test_what_a_plan_is_said_to_empty_is_what_it_empties() -> None:
+    """The plain count agrees with the solver's wherever the whole end state could be carried out."""
+    agreed = 0
+    for seed in SEEDS[:120]:
+        problem = an_emptying_problem(seed)
+
+        found = search(problem, Budgeted())
+
+        assert found.rejected == (), f"seed {seed}"
+        assert list(violations(problem, found.route)) == [], f"seed {seed}"
+        needed = next((r.value for r in found.levels if r.key == "needed"), 0)
+        extra = max(0, len(found.route.shifts) - needed)
+        worth = round(freed(problem, residents_after(problem, found.route)) - problem.terms.floor * extra, 6)
+        level = next((r for r in found.levels if r.name == "EmptyNodes"), None)
+        assert level is None or level.bound is None or worth <= level.bound, f"seed {seed}"
+        agreed += level is not None and level.value == worth > 0
+
+    assert agreed >= 5
 
 
 def test_small_searches_are_proven() -> None:

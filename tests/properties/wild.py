@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from tests.properties.wild_more import More
-from tests.properties.wild_policy import a_wild_policy, more_of_a_policy
+from tests.properties.wild_policy import a_wild_policy, emptying, more_of_a_policy
 from tests.raw import (
     Json,
     budget_json,
@@ -297,4 +297,6 @@ def a_wild_fleet(seed: int) -> WildFleet:
         "federation": {"kind": "Standalone"},
         "clusters": listed,
     }
-    return WildFleet(seed, clusters, fleet, a_wild_policy(dice))
+    policy = a_wild_policy(dice)
+    emptying(policy, Random(f"{seed}-empty"))
+    return WildFleet(seed, clusters, fleet, policy)

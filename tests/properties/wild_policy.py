@@ -44,3 +44,11 @@ def more_of_a_policy(policy: Json, dice: Random) -> None:
     protections["localStorage"] = dice.random() < 0.5
     if dice.random() < 0.2:
         policy["spec"]["movers"] = [dice.choice(["Surge", "Hold", "Evict"])]
+
+
+def emptying(policy: Json, dice: Random) -> None:
+    """Sometimes moves pods for emptier nodes, the dearer ones first."""
+    if dice.random() < 0.15:
+        first = [["PendingPods", "EmptyNodes", "Disruption"], ["PendingPods", "EmptyNodes", "Headroom", "Disruption"]]
+        policy["spec"]["objectives"] = dice.choice([*first, *first, ["PendingPods", "Disruption", "EmptyNodes"]])
+        policy["spec"]["emptyNodes"] = {"prices": [{"nodeSelector": {"disk": "ssd"}, "price": 3}, {"price": dice.choice([1, 2])}]}

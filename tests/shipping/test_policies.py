@@ -61,6 +61,7 @@ def test_the_default_is_that_of_the_design() -> None:
     assert [(s.name, s.weight, s.node_selector, s.tolerations) for s in spec.shapes] == [("large", 1, (), ())]
     assert spec.shapes[0].requests == Resources({"cpu": 16_000, "memory": 64 * 2**30})
     assert spec.movers == (Mover.SURGE, Mover.HOLD, Mover.EVICT)
+    assert spec.empty_nodes.prices == ()
     assert spec.floor.slots_per_move == 0.5
     assert (spec.schedule.time_zone, spec.schedule.windows, spec.schedule.blackouts) == ("UTC", (), ())
     assert (spec.cooldown.per_workload, spec.cooldown.backoff_max) == (timedelta(hours=1), timedelta(hours=24))
@@ -98,6 +99,7 @@ def test_consolidate_puts_headroom_second_with_at_most_half_of_every_limit() -> 
     assert spec.objectives == ("PendingPods", "Headroom", "Disruption")
     assert len(spec.shapes) >= 2
     assert spec.floor.slots_per_move > 0
+    assert all(one.price > spec.floor.slots_per_move for one in spec.empty_nodes.prices)  # else EmptyNodes would move nothing
     for name in ("per_run", "per_cluster", "per_namespace", "per_node"):
         assert getattr(half, name).count * 2 <= getattr(whole, name).count, name
     assert half.per_workload == Amount(1)  # half of one would forbid every move
@@ -144,6 +146,8 @@ def test_every_field_is_described() -> None:
         {"movers": ["Surge", "Surge"]},
         {"movers": ["Schedule"]},
         {"shapes": [{"name": "a"}]},
+        {"emptyNodes": {"prices": [{"price": -1}]}},
+        {"emptyNodes": {"prices": [{"nodeSelector": {"a": 1}}]}},
         {"shapes": [{"name": "a", "requests": {"cpu": "16 cores"}}]},
         {"shapes": [{"name": "a", "requests": {"gpu": 1}}]},
         {"protections": {"controllers": ["DaemonSet"]}},

@@ -178,6 +178,84 @@ def test_limits_hold_for_headroom_too() -> None:
     assert solution.placement.moves == 0
 
 
+EMPTY_NODES_SECOND = ("PendingPods", "EmptyNodes", "Disruption")
+SPARSE = (*UNTIDY, a_node("n2", cpu=4, labels={"pool": "big"}), a_pod("c", of="c", on="n2", cpu=1), a_pod("d", of="d", on="n2", cpu=1))
+
+
+def test_a_node_is_emptied_for_less_than_its_price() -> None:
+    problem, solution = solved(*UNTIDY, objectives=EMPTY_NODES_SECOND, floor={"slotsPerMove": 0.5})
+
+    assert solution.placement.moves == 1
+    assert comings(problem, solution) in ({"a→n1"}, {"b→n0"})
+    assert level(solution, "EmptyNodes", "nodes") == LevelResult(name="EmptyNodes", key="nodes", value=0.5, bound=0.5)
+
+
+def test_the_dearest_nodes_are_emptied_first() -> None:
+    prices = {"prices": [{"nodeSelector": {"pool": "big"}, "price": 3}]}
+    problem, solution = solved(*SPARSE, objectives=EMPTY_NODES_SECOND, emptyNodes=prices, limits={"perRun": 2})
+
+    assert {arrival.partition("→")[0] for arrival in comings(problem, solution)} == {"c", "d"}
+    assert level(solution, "EmptyNodes", "nodes") == LevelResult(name="EmptyNodes", key="nodes", value=2, bound=2)
+
+
+def test_a_node_is_not_emptied_for_its_price_or_more() -> None:
+    _, solution = solved(*UNTIDY, objectives=EMPTY_NODES_SECOND, floor={"slotsPerMove": 1})
+
+    assert solution.placement.moves == 0
+
+
+def test_an_empty_node_is_never_filled_to_empty_another() -> None:
+    fleet = (a_node("n0", cpu=4), a_node("n1", cpu=4), a_pod("a", of="a", on="n0", cpu=1))
+    problem, solution = solved(*fleet, objectives=EMPTY_NODES_SECOND, floor={"slotsPerMove": 0})
+
+    assert comings(problem, solution) == set()
+    assert level(solution, "EmptyNodes", "nodes") == LevelResult(name="EmptyNodes", key="nodes", value=0, bound=0)
+
+
+def test_a_waiting_pod_gets_its_place_even_on_an_empty_node() -> None:
+    problem, solution = solved(a_node("n0", cpu=4), a_pod("train", cpu=4), objectives=EMPTY_NODES_SECOND)
+
+    assert comings(problem, solution) == {"train→n0"}
+    assert level(solution, "EmptyNodes", "nodes").value == -1
+
+
+def test_a_waiting_pod_goes_where_somebody_is_already() -> None:
+    for objectives in (EMPTY_NODES_SECOND, ("PendingPods", "Disruption", "EmptyNodes")):
+        for full, free in (("n0", "n1"), ("n1", "n0")):
+            problem, solution = solved(
+                a_node(free, cpu=4), a_node(full, cpu=4), a_pod("wall", on=full, cpu=1), a_pod("small", cpu=1), objectives=objectives
+            )
+
+            assert comings(problem, solution) == {f"small→{full}"}
+
+
+def test_emptying_is_worth_no_move_where_disruption_comes_first() -> None:
+    _, solution = solved(*UNTIDY, objectives=("PendingPods", "Disruption", "EmptyNodes"))
+
+    assert solution.placement.moves == 0
+
+
+def test_a_pod_that_cannot_move_keeps_its_node_from_being_emptied() -> None:
+    _, solution = solved(*UNTIDY, a_pod("bare", on="n0"), a_pod("stuck", on="n1"), objectives=EMPTY_NODES_SECOND)
+
+    assert solution.placement.moves == 0
+
+
+def test_daemonset_pods_keep_no_node_from_being_emptied() -> None:
+    daemons = (a_pod(f"log-{n}", of="log", kind="DaemonSet", on=n, cpu=1) for n in ("n0", "n1"))
+    _, solution = solved(*UNTIDY, *daemons, objectives=EMPTY_NODES_SECOND)
+
+    assert level(solution, "EmptyNodes", "nodes").value == 0.5
+
+
+def test_both_gains_may_come_before_disruption_in_either_order() -> None:
+    for first, second in (("Headroom", "EmptyNodes"), ("EmptyNodes", "Headroom")):
+        _, solution = solved(*UNTIDY, objectives=("PendingPods", first, second, "Disruption"))
+
+        assert [r.name for r in solution.levels if r.key in ("slots", "nodes")] == [first, second]
+        assert all(r.optimal and r.value == 0.5 for r in solution.levels if r.key in ("slots", "nodes"))
+
+
 def test_what_is_forbidden_is_not_tried_again() -> None:
     problem = a_problem(a_node("n0", cpu=4), a_node("n1", cpu=4), a_pod("train", cpu=4))
     forbidden = frozenset({(pod_class(problem, "train").index, 0)})

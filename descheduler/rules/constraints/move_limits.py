@@ -30,7 +30,7 @@ def violations(problem: Problem, moment: Moment) -> Iterator[Violation]:
         if count > limit.count:
             yield Violation(NAME, limit.subject, f"{limit.name}: {count} moves > {limit.count}")
     ratio = terms.moves_per_placed_pod
-    only_waiting = not terms.headroom_earns_moves
+    only_waiting = not terms.earning
     if ratio is not None and only_waiting and len(shifts) > ratio * len(moment.run.binds):
         yield Violation(NAME, "run", f"movesPerPlacedPod: {len(shifts)} moves for {len(moment.run.binds)} pods > {ratio} each")
     if moment.run.waves > terms.waves:

@@ -22,5 +22,7 @@ OBJECTIVES: Mapping[str, Objective] = {
     "PendingPods": Objective("PendingPods", True, "waiting pods placed, the highest priority first"),
     "Disruption": Objective("Disruption", False, "running pods moved; among equals the cheapest movers"),
     "Headroom": Objective("Headroom", True, "weighted slots of the policy's shapes, less the floor for every extra move"),
-    "EmptyNodes": Objective("EmptyNodes", True, "nodes left without movable pods"),
+    "EmptyNodes": Objective("EmptyNodes", True, "priced nodes freed, net of nodes filled, less the floor for every extra move"),
 }
+GAINS = ("Headroom", "EmptyNodes")
+"""Objectives that are worth moves by themselves where they come before Disruption."""
