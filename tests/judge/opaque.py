@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.judge.fleet import DEFAULT, Cluster, Pod, terms
-from tests.judge.volumes import claim_trouble, may_find_a_volume
+from tests.judge.volumes import attachments_are_unknown, claim_trouble, may_find_a_volume
 
 EVERYTHING_IS_EXACT = False
 """Whether a pod that uses only what is modelled must be modelled: False until the rules of exact fit have landed."""
@@ -48,7 +48,7 @@ def _unknown_namespaces(pod: Pod, cluster: Cluster) -> str | None:
 
 def may_be_opaque(pod: Pod, cluster: Cluster) -> bool:
     """Whether a careful tool may refuse to model it although this judge could."""
-    if must_be_opaque(pod, cluster) or cluster.trouble or may_find_a_volume(pod, cluster):
+    if must_be_opaque(pod, cluster) or cluster.trouble or may_find_a_volume(pod, cluster) or attachments_are_unknown(pod, cluster):
         return True
     if any(volume.keys() - {"name"} - PLAIN_VOLUMES - CLAIMS for volume in pod.spec.get("volumes") or []):
         return True

@@ -31,6 +31,8 @@ class Claim:
     body: Body | None
     owned: bool = True
     """An ephemeral volume's claim must belong to its pod."""
+    ephemeral: bool = False
+    """VolumeZone does not look at it."""
 
     @property
     def spec(self) -> Body:
@@ -59,11 +61,12 @@ def claims(pod: Pod, cluster: Cluster, *, fresh: bool = False) -> Iterator[Claim
             name = f"{pod.namespace}/{pod.name}-{volume.get('name')}"
             if fresh:
                 template = ((volume["ephemeral"] or {}).get("volumeClaimTemplate") or {}).get("spec") or {}
-                yield Claim(f"{name} (new)", {"metadata": {}, "spec": template})
+                yield Claim(f"{name} (new)", {"metadata": {}, "spec": template}, ephemeral=True)
             else:
                 body = _claim(name, cluster)
                 refs = ((body or {}).get("metadata") or {}).get("ownerReferences") or []
-                yield Claim(name, body, owned=any(ref.get("uid") == pod.uid and ref.get("controller") for ref in refs))
+                owned = any(ref.get("uid") == pod.uid and ref.get("controller") for ref in refs)
+                yield Claim(name, body, owned, ephemeral=True)
 
 
 def _claim(key: str, cluster: Cluster) -> Body | None:
@@ -116,6 +119,13 @@ def may_find_a_volume(pod: Pod, cluster: Cluster) -> bool:
     return spare or bool(others & open_claims.keys())
 
 
+def attachments_are_unknown(pod: Pod, cluster: Cluster) -> bool:
+    """Whether volumes of the pod are limited somewhere and nobody recorded what is attached."""
+    limited = {driver for node in cluster.nodes.values() for driver in attach_limits(node, cluster)}
+    told = cluster.of("VolumeAttachment") and cluster.of("PersistentVolume")
+    return not told and any(True for _ in claims(pod, cluster)) and bool(limited)
+
+
 def volume_refusal(pod: Pod, node: Node, cluster: Cluster, *, fresh: bool = False) -> str | None:
     """VolumeBinding and VolumeZone: why the pod's volumes cannot be had on the node, whoever else is there."""
     for claim in claims(pod, cluster, fresh=fresh):
@@ -130,7 +140,7 @@ def _bound_elsewhere(claim: Claim, node: Node, cluster: Cluster) -> str | None:
     required = ((volume.get("spec") or {}).get("nodeAffinity") or {}).get("required")
     if required is not None and not any(term_matches(term, "", node.labels) for term in required.get("nodeSelectorTerms") or []):
         return "has a volume whose node affinity does not match"
-    if not ZONES.keys() & node.labels.keys():
+    if claim.ephemeral or not ZONES.keys() & node.labels.keys():
         return None
     for key, values in (volume["metadata"].get("labels") or {}).items():
         if key in ZONES and node.labels.get(key, node.labels.get(ZONES[key])) not in values.split("__"):
@@ -225,7 +235,7 @@ def _attached(node: Node, cluster: Cluster) -> set[Handle]:
         name = (spec.get("source") or {}).get("persistentVolumeName")
         handle = _handle(cluster.named("PersistentVolume", name)) if name and spec.get("nodeName") == node.name else None
         if handle:
-            found.add(handle)
+            found.add((str(spec.get("attacher")), handle[1]))
     return found
 
 

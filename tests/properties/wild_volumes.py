@@ -22,7 +22,7 @@ class Storage:
         self.zones = {node["metadata"]["name"]: node["metadata"]["labels"].get(ZONE) for node in nodes}
         self.on: Counter[tuple[str, str]] = Counter()
         """Node and driver to the volumes mounted there."""
-        self.attached: list[tuple[str, str]] = []
+        self.attached: list[tuple[str, str, str]] = []
 
     def chance(self, share: float) -> bool:
         return self.dice.random() < share
@@ -102,7 +102,7 @@ class Storage:
         self._add("PersistentVolume", name, spec=spec, labels=labels)
         if node:
             self.on[node, driver] += 1
-            self.attached.append((name, node))
+            self.attached.append((name, driver, node))
 
     def _add(self, kind: str, name: str, **body: Any) -> None:
         meta = {"name": name, "uid": f"uid-{kind}-{name}", "labels": body.pop("labels", {})}
@@ -121,9 +121,12 @@ class Storage:
                 size = {"capacity": self.dice.choice(["5Gi", "100Gi"])}
                 self._add("CSIStorageCapacity", f"{name}-{zone}", storageClassName=name, nodeTopology={"matchLabels": {ZONE: zone}}, **size)
         self._add("StorageClass", "immediate", provisioner=DRIVERS[0], volumeBindingMode="Immediate")
-        for name, node in self.attached:
-            if self.chance(0.8):
-                spec = {"attacher": "csi", "nodeName": node, "source": {"persistentVolumeName": name}}
+        if self.chance(0.9):  # attached for nobody
+            self._volume("pv-left", "left", "shop", DRIVERS[0], None)
+            self.attached.append(("pv-left", DRIVERS[0], self.dice.choice(list(self.zones))))
+        for name, driver, node in self.attached:
+            if self.chance(0.8) or name == "pv-left":
+                spec = {"attacher": driver, "nodeName": node, "source": {"persistentVolumeName": name}}
                 self._add("VolumeAttachment", f"va-{name}", spec=spec)
         for node in self.zones:
             if self.chance(0.7):
