@@ -16,6 +16,7 @@ from descheduler.domain.moment import moments
 from descheduler.domain.placement import Bind, Route, Shift
 from descheduler.domain.plan import Mover
 from descheduler.domain.problem import PodClass, Problem
+from descheduler.domain.resources import VOLUMES
 from descheduler.domain.rows import Needs, Spread
 from descheduler.rules.constraints.node_ports import conflict
 from descheduler.rules.filters import KUBE_SCHEDULER, Verdicts
@@ -55,6 +56,11 @@ class _Step:
     def shielded_from(self, rival: PodClass) -> bool:
         """Whether a nominated copy on the node counts against the rival."""
         return self.kept and rival.priority <= self.pod_class.priority and rival.spec.scheduler == DEFAULT_SCHEDULER
+
+
+def _surely_asked(rival: PodClass) -> list[tuple[str, int]]:
+    """What a rival needs room for. Volumes are left out: we count each mention of one, kube-scheduler counts a shared one once."""
+    return [(resource, amount) for resource, amount in rival.requests.items() if not resource.startswith(VOLUMES)]
 
 
 class Rivals:
@@ -123,7 +129,7 @@ class Rivals:
             return False
         c, used = self.problem.classes[bind.pod_class], stages[bind.wave - 1].least_used
         rooms = ((self.problem.nodes[n].allocatable, used[n]) for n in c.reach if n != bind.target)
-        return any(all(amount <= room[r] - taken.get(r, 0) for r, amount in c.requests.items()) for room, taken in rooms)
+        return any(all(amount <= room[r] - taken.get(r, 0) for r, amount in _surely_asked(c)) for room, taken in rooms)
 
     def add(self, amounts: Amounts, c: int, count: int) -> None:
         """Add the requests of some pods of a class."""
@@ -251,7 +257,7 @@ class _Watch:
                 if other.wave >= at and other.shielded_from(rival):
                     self.rivals.add(kept, other.pod_class.index, 1)
             used = stage.least_used[node]
-            fitting = min(((room[r] - used.get(r, 0) - kept.get(r, 0)) // a for r, a in rival.requests.items()), default=0)
+            fitting = min(((room[r] - used.get(r, 0) - kept.get(r, 0)) // a for r, a in _surely_asked(rival)), default=0)
             if min(loose, fitting) > best and not self.rivals.barred(rival, node, stage):
                 best = min(loose, fitting)
         return best

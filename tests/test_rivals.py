@@ -224,3 +224,14 @@ def test_who_comes_first_of_those_who_like_themselves_is_contested_by_its_siblin
 
     assert outcome(alone, bind(alone, "web-0", "big"))[0] == [("web-0", "Schedule", False)]
     assert outcome(pair, bind(pair, "web-0", "big"))[0] == [("web-0", "Surge", True)]
+
+
+def test_a_rival_is_not_held_off_by_volumes_that_it_may_share() -> None:
+    """Two pods on ``big`` mention one volume: we count two, kube-scheduler one, and the rival, which mounts it too, needs no more."""
+    shared = {"volumes:csi.example.com": 1}
+    rival = a_pod("rival", cpu=4, extended=shared)
+    train = a_pod("train", of="train", cpu=4)
+    there = [a_pod(name, on="big", extended=shared) for name in ("one", "two")]
+    problem = a_problem(a_node("big", cpu=4, extended={"volumes:csi.example.com": 2}), *there, rival, train, reserve="Never")
+
+    assert outcome(problem, bind(problem, "train", "big"))[0] == [("train", "Schedule", True)]

@@ -120,10 +120,9 @@ def may_find_a_volume(pod: Pod, cluster: Cluster) -> bool:
 
 
 def attachments_are_unknown(pod: Pod, cluster: Cluster) -> bool:
-    """Whether volumes of the pod are limited somewhere and nobody recorded what is attached."""
-    limited = {driver for node in cluster.nodes.values() for driver in attach_limits(node, cluster)}
-    told = cluster.of("VolumeAttachment") and cluster.of("PersistentVolume")
-    return not told and any(True for _ in claims(pod, cluster)) and bool(limited)
+    """Whether nobody recorded what is attached, or how much may be: a kind that is absent may be empty or unread."""
+    told = all(cluster.of(kind) for kind in ("VolumeAttachment", "PersistentVolume", "CSINode"))
+    return not told and any(True for _ in claims(pod, cluster))
 
 
 def volume_refusal(pod: Pod, node: Node, cluster: Cluster, *, fresh: bool = False) -> str | None:
