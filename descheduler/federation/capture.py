@@ -57,7 +57,8 @@ def capture(fleet: LiveFleet, directory: Path, *, compress: bool = False) -> Cap
         refuse_twins([folder.cluster for folder in found.values()])
         for cluster in unreadable:
             shutil.rmtree(work / cluster.cluster, ignore_errors=True)
-        (work / FLEET_FILE).write_text(_fleet_file(taken_at, [folder.cluster for folder in found.values()], unreadable), encoding="utf-8")
+        told = _fleet_file(fleet, taken_at, [folder.cluster for folder in found.values()], unreadable)
+        (work / FLEET_FILE).write_text(told, encoding="utf-8")
         work.chmod(0o755)
         work.replace(directory)
     except OSError as error:
@@ -166,10 +167,11 @@ class _Gzip(gzip.GzipFile):
         self._under.close()
 
 
-def _fleet_file(taken_at: datetime, clusters: list[Cluster], unreadable: tuple[Unreadable, ...]) -> str:
+def _fleet_file(fleet: LiveFleet, taken_at: datetime, clusters: list[Cluster], unreadable: tuple[Unreadable, ...]) -> str:
     """``fleet.yaml``; what could not be read stands in it as a comment, without the reason: that may hold anything."""
+    schedulers = {member.name: {"scheduler": dict(member.scheduler.told)} if member.scheduler.told else {} for member in fleet.members}
     listed = [
-        {"name": c.name, "uid": c.uid, "serverVersion": c.server_version, "movers": list(c.movers or ())}
+        {"name": c.name, "uid": c.uid, "serverVersion": c.server_version, "movers": list(c.movers or ()), **schedulers[c.name]}
         for c in sorted(clusters, key=lambda cluster: cluster.name)
     ]
     body = {

@@ -8,6 +8,7 @@ whichever is safe.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ from descheduler.federation.interning import Interner
 from descheduler.federation.kinds import KINDS, PASSED_OVER, Item, NamespaceFound, Present, Reading, Source, read_other
 from descheduler.federation.latest import Latest
 from descheduler.federation.metadata import newest_time, place
+from descheduler.federation.scheduler import AS_SHIPPED, Scheduler
 from descheduler.federation.storage import Capacity, Storage, Unread, by_name
 
 V = TypeVar("V")
@@ -40,6 +42,7 @@ class ClusterBuilder:
         uid: str = "",
         server_version: str = "",
         movers: tuple[str, ...] | None = None,
+        scheduler: Scheduler = AS_SHIPPED,
         interner: Interner | None = None,
         timed: bool = True,
     ) -> None:
@@ -48,6 +51,7 @@ class ClusterBuilder:
         """The UID of kube-system; empty: taken from that Namespace, if it is added."""
         self.server_version = server_version
         self.movers = movers
+        self.scheduler = scheduler
         self.newest: datetime | None = None
         """The newest creation, start or condition time of any node or pod added, if ``timed``: a live fleet needs none."""
         self._timed_kinds = _TIMED if timed else frozenset()
@@ -121,6 +125,7 @@ class ClusterBuilder:
         workloads = [workload for (known, kind) in self._stores if known for workload in self._values(kind, Workload)]
         others = [workload for (known, kind) in self._stores if not known for workload in self._values(kind, Workload, known=False)]
         workloads += pointed_to(others, workloads, pods)
+        workloads = self.scheduler.templates(workloads)
         waiting = {(pod.ref.namespace, pod.ref.name) for pod in pods if pod.waiting}
         scale_ups = {found for found in self._values("Event", ScaleUp) if (found.namespace, found.pod) in waiting}
         cluster = Cluster(
@@ -132,7 +137,8 @@ class ClusterBuilder:
             pods=pods,
             workloads=tuple(sorted(workloads, key=lambda w: (w.kind, w.namespace, w.name, w.api_version))),
             budgets=tuple(self._values("PodDisruptionBudget", Budget)),
-            quotas=tuple(self._values("ResourceQuota", Quota)),
+            quotas=tuple(self.scheduler.quotas(self._values("ResourceQuota", Quota))),
+            schedulers=self.scheduler.profiles,
             namespaces=tuple(found.namespace for found in spaces),
             scale_ups=tuple(sorted(scale_ups, key=lambda s: (s.namespace, s.pod, s.at, s.reason))),
             absent=tuple(kind for kind in KINDS if kind not in self.kinds and KINDS[kind].missed),
@@ -158,6 +164,9 @@ class ClusterBuilder:
         drivers: set[str] = set()
         for draft in drafts:
             pod, attached = complete_pod(draft, seen, self._source.interner)
+            if not self.scheduler.plain:
+                spec = self.scheduler.seen(pod.spec, own_constraints=draft.own_constraints)
+                pod = replace(pod, spec=self._source.interner(spec))
             pods.append(pod)
             if attached:
                 drivers |= {driver for driver, _ in attached}

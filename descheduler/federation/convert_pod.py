@@ -40,6 +40,8 @@ class PodDraft:
     claims: tuple[ClaimUse, ...] = ()
     inline: tuple[str, ...] = ()
     """CSI drivers towards whose attach limit its volumes without a claim count."""
+    own_constraints: bool = False
+    """Whether it has topology spread constraints of any kind."""
 
     @property
     def complete(self) -> bool:
@@ -91,7 +93,8 @@ def read_pod(raw: Mapping[str, Any], place: Place, cluster: str, interner: Inter
         static=mirror or (owner is not None and owner.kind == "Node"),
     )
     runtime_class = attempt(text, body.get("runtimeClassName"), "spec.runtimeClassName", "")
-    draft = PodDraft(_doubted(pod, attempt, interner), near, apart, runtime_class, mounted.claims, mounted.inline)
+    own = bool(body.get("topologySpreadConstraints"))
+    draft = PodDraft(_doubted(pod, attempt, interner), near, apart, runtime_class, mounted.claims, mounted.inline, own)
     return draft, tuple(dict.fromkeys(attempt.oddities))
 
 

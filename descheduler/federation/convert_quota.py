@@ -13,12 +13,14 @@ from descheduler.domain.resources import CPU, EPHEMERAL_STORAGE, MEMORY, PODS
 from descheduler.domain.selectors import Requirement
 from descheduler.federation.fields import Odd, mapping, objects, text, texts
 from descheduler.federation.metadata import Place
+from descheduler.federation.requests import extended
 
 PRIORITY_CLASS = "PriorityClass"
 SCOPES = frozenset({"BestEffort", "NotBestEffort", "Terminating", "NotTerminating", "CrossNamespacePodAffinity"})
 """Those a pod has or has not."""
 _NOT_OF_PODS = "VolumeAttributesClass"
 _COMPUTE = frozenset({CPU, MEMORY, EPHEMERAL_STORAGE})
+_DEVICE_CLASS = "deviceclass.resource.kubernetes.io/"
 _OPERATORS = {"In": True, "NotIn": True, "Exists": False, "DoesNotExist": False}
 
 
@@ -29,12 +31,7 @@ def of_pods(resource: str) -> bool:
     kind, _, rest = resource.partition(".")
     if kind == "limits":
         return rest in _COMPUTE
-    return kind == "requests" and (rest in _COMPUTE or rest.startswith("hugepages-") or _extended(rest))
-
-
-def _extended(name: str) -> bool:
-    """A name with a prefix that is not Kubernetes' own, or a device class's."""
-    return name.startswith("deviceclass.resource.kubernetes.io/") or ("/" in name and "kubernetes.io/" not in name)
+    return kind == "requests" and (rest in _COMPUTE or rest.startswith(("hugepages-", _DEVICE_CLASS)) or extended(rest))
 
 
 def read_quota(raw: Mapping[str, Any], place: Place) -> Quota | None:

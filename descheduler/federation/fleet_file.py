@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from descheduler.errors import UsageError
 from descheduler.federation.fields import Odd, moment
+from descheduler.federation.fleet_scheduler import read_scheduler
+from descheduler.federation.fleet_yaml import Node, Reading
+from descheduler.federation.scheduler import AS_SHIPPED, Scheduler
 
 API_VERSION = "fleet.descheduler.io/v1alpha1"
 FEDERATIONS = ("Standalone", "TensileKube")
 MOVERS = ("Surge", "Hold", "Evict", "Recreate")
 ROLES = ("Upper", "Lower")
+FIELDS = ("name", "uid", "serverVersion", "movers", "scheduler", "kubeconfig", "role", "virtualNode")
+"""Of a cluster."""
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_NULL = "tag:yaml.org,2002:null"
-
-Node = Any
-"""A node of PyYAML's composed tree."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +45,7 @@ class FleetCluster:
     role: str = ""
     """TensileKube: Upper or Lower."""
     virtual_node: str = ""
+    scheduler: Scheduler = AS_SHIPPED
     line: int = 0
     """Where in the file it begins, from 1."""
 
@@ -85,22 +85,15 @@ def read_fleet_file(path: Path) -> FleetFile:
         raise UsageError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
     if len(documents) != 1:
         raise UsageError(f"{path}: holds {len(documents)} documents, expected one of kind Fleet")
-    reading = _Reading(str(path))
+    reading = _FleetReading(str(path))
     found = reading.fleet(documents[0])
     if reading.mistakes:
         raise UsageError("\n".join(f"{path}:{line}: {message}" for line, message in sorted(reading.mistakes)))
     return found
 
 
-class _Reading:
-    """One pass over the tree that notes every mistake it meets."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.mistakes: list[tuple[int, str]] = []
-
-    def wrong(self, node: Node, field: str, message: str) -> None:
-        self.mistakes.append((node.start_mark.line + 1, f"{field}: {message}"))
+class _FleetReading(Reading):
+    """One pass over a ``Fleet``."""
 
     def fleet(self, node: Node) -> FleetFile:
         fields = self.fields(node, "", ("apiVersion", "kind", "takenAt", "federation", "clusters"))
@@ -133,7 +126,7 @@ class _Reading:
         return tuple(found)
 
     def cluster(self, node: Node, field: str, federation: str) -> FleetCluster:
-        fields = self.fields(node, field, ("name", "uid", "serverVersion", "movers", "kubeconfig", "role", "virtualNode"))
+        fields = self.fields(node, field, FIELDS)
         name = self.text(fields.get("name"), f"{field}.name")
         if not dns_label(name):
             said = f"{name!a} is not a DNS label" if name else "missing, expected a DNS label"
@@ -158,44 +151,6 @@ class _Reading:
             kubeconfig=kubeconfig,
             role=self.one_of(fields["role"], f"{field}.role", ROLES) if "role" in fields else "",
             virtual_node=self.text(fields.get("virtualNode"), f"{field}.virtualNode"),
+            scheduler=read_scheduler(self, fields["scheduler"], f"{field}.scheduler") if "scheduler" in fields else AS_SHIPPED,
             line=node.start_mark.line + 1,
         )
-
-    # The shapes of YAML -----------------------------------------------------------------------------------------------
-
-    def fields(self, node: Node, field: str, allowed: Sequence[str]) -> Mapping[str, Node]:
-        """The fields that are there and not null."""
-        if not isinstance(node, yaml.MappingNode):
-            self.wrong(node, field or "the file", f"expected an object with {', '.join(allowed)}")
-            return {}
-        found: dict[str, Node] = {}
-        for key, value in node.value:
-            name = key.value if isinstance(key, yaml.ScalarNode) else "?"
-            where = f"{field}.{name}" if field else name
-            if name not in allowed:
-                self.wrong(key, where, f"unknown field, allowed: {', '.join(allowed)}")
-            elif name in found:
-                self.wrong(key, where, "appears twice")
-            elif value.tag != _NULL:
-                found[name] = value
-        return found
-
-    def items(self, node: Node, field: str) -> list[Node]:
-        if isinstance(node, yaml.SequenceNode):
-            return list(node.value)
-        self.wrong(node, field, "expected a list")
-        return []
-
-    def text(self, node: Node | None, field: str) -> str:
-        if node is None:
-            return ""
-        if not isinstance(node, yaml.ScalarNode):
-            self.wrong(node, field, "expected text")
-            return ""
-        return str(node.value)
-
-    def one_of(self, node: Node | None, field: str, allowed: Sequence[str]) -> str:
-        told = self.text(node, field)
-        if node is not None and told not in allowed:
-            self.wrong(node, field, f"{told!a}, allowed: {', '.join(allowed)}")
-        return told

@@ -163,7 +163,9 @@ def _renamed(folder: str, name: str) -> Remark:
 
 
 def _read_cluster(cluster: FleetCluster, folder: Path, fleet: FleetFile | None, found: _Found, interner: Interner) -> None:
-    builder = ClusterBuilder(cluster.name, server_version=cluster.server_version, movers=cluster.movers, interner=interner)
+    builder = ClusterBuilder(
+        cluster.name, server_version=cluster.server_version, movers=cluster.movers, scheduler=cluster.scheduler, interner=interner
+    )
     files = _files(folder)
     for path in files:
         name = path.relative_to(folder).as_posix()

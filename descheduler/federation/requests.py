@@ -22,9 +22,12 @@ def counted(name: str) -> bool:
 
     Follows ``IsScalarResourceName`` (pkg/apis/core/v1/helper): any other unprefixed name is ignored.
     """
-    if name in _NATIVE or name.startswith(("hugepages-", "attachable-volumes-")):
-        return True
-    return "kubernetes.io/" in name or ("/" in name and not name.startswith("requests."))
+    return name in _NATIVE or name.startswith(("hugepages-", "attachable-volumes-")) or "kubernetes.io/" in name or extended(name)
+
+
+def extended(name: str) -> bool:
+    """Whether it is an extended resource (``IsExtendedResourceName``): one with somebody's own prefix."""
+    return "/" in name and "kubernetes.io/" not in name and not name.startswith("requests.")
 
 
 def allocatable(value: object, field: str) -> Amounts:

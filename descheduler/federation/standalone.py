@@ -35,6 +35,7 @@ from descheduler.federation.kube_lists import PODS, items_of
 from descheduler.federation.kube_read import nothing_waits, read_cluster, read_lists
 from descheduler.federation.kube_watch import READ_SECONDS as WATCH_READ_SECONDS
 from descheduler.federation.kube_watch import Watches
+from descheduler.federation.scheduler import AS_SHIPPED, Scheduler
 from descheduler.federation.whole import absent_everywhere, refuse_twins
 from descheduler.ports import Body, Object
 
@@ -56,6 +57,8 @@ class Member:
     """The kube-system UID it must have; empty: any."""
     movers: tuple[str, ...] | None = None
     """Of the movers found, only these; None: all."""
+    scheduler: Scheduler = AS_SHIPPED
+    """What the Fleet file says of its kube-scheduler."""
     context: str = ""
     """The context it was called after, if that is not its name."""
 
@@ -84,7 +87,7 @@ def _member(cluster: FleetCluster, folder: Path, service_account: Path) -> Membe
         _, access = default_access(service_account)
     else:
         access = Context(str(folder / home_expanded(told.path)) if told.path else default_kubeconfig(), told.context)
-    return Member(name=cluster.name, access=access, uid=cluster.uid, movers=cluster.movers)
+    return Member(name=cluster.name, access=access, uid=cluster.uid, movers=cluster.movers, scheduler=cluster.scheduler)
 
 
 def fleet_of_one(service_account: Path) -> tuple[Member, ...]:
@@ -220,7 +223,7 @@ def movers_of(member: Member, found: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _read(member: Member, connection: Connection) -> tuple[Cluster, tuple[Remark, ...]]:
-    builder = ClusterBuilder(member.name, timed=False)
+    builder = ClusterBuilder(member.name, scheduler=member.scheduler, timed=False)
     discovered = read_cluster(connection, builder, member.uid)
     builder.uid, builder.server_version = discovered.uid, discovered.server_version
     builder.movers = movers_of(member, discovered.movers)

@@ -118,6 +118,20 @@ def test_what_is_known_of_the_clusters_is_written_down(story: Fleet, tmp_path: P
     assert fleet["clusters"][0]["movers"] == ["Surge", "Evict", "Recreate"]
 
 
+def test_what_the_fleet_file_says_of_a_scheduler_is_written_down(story: Fleet, tmp_path: Path) -> None:
+    body = yaml.safe_load(story.file.read_text())
+    body["clusters"][0]["scheduler"] = {"profiles": ["default-scheduler", "batch"], "ignoredResources": ["example.com/dongle"]}
+    story.file.write_text(yaml.safe_dump(body))
+    live = story.live().snapshot()
+
+    capture(story.live(), tmp_path / "out")
+
+    recorded = RecordedFleet(tmp_path / "out").snapshot()
+    assert [cluster.schedulers for cluster in recorded.clusters] == [("default-scheduler", "batch"), ("default-scheduler",)]
+    assert digest(recorded) == digest(live)
+    assert "scheduler" not in yaml.safe_load((tmp_path / "out" / "fleet.yaml").read_text())["clusters"][1]
+
+
 # Nothing private.
 
 
