@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from descheduler.diagnose.classes import Sorted
 from descheduler.diagnose.limits import limits
+from descheduler.diagnose.shapes import automatic_shapes
 from descheduler.domain.problem import Price, Problem, Shape, Terms
 from descheduler.domain.resources import PODS, Resources
 from descheduler.domain.snapshot import Snapshot
+from descheduler.policy import shapes as policy_shapes
 from descheduler.policy.policy import Policy
+from descheduler.policy.shapes import AUTO
 from descheduler.rules.constraints import with_rows
 
 UNLIMITED_WAVES = 64
@@ -22,16 +25,7 @@ def diagnose(snapshot: Snapshot, policy: Policy, *, lifted: bool = False) -> Pro
     spec = policy.spec
     terms = Terms(
         objectives=spec.objectives,
-        shapes=tuple(
-            Shape(
-                name=shape.name,
-                weight=shape.weight,
-                requests=shape.requests + Resources({PODS: 1}),
-                node_selector=shape.node_selector,
-                tolerations=shape.tolerated,
-            )
-            for shape in spec.shapes
-        ),
+        shapes=automatic_shapes(sorted_, policy) if spec.shapes == AUTO else tuple(_shape(shape) for shape in spec.shapes),
         prices=tuple(Price(node_selector=one.node_selector, price=round(one.price, 3)) for one in spec.empty_nodes.prices),
         limits=() if lifted else limits(policy, sorted_.classes, sorted_.effective, sorted_.nodes),
         moves_per_placed_pod=None if lifted else spec.limits.moves_per_placed_pod,
@@ -57,6 +51,16 @@ def diagnose(snapshot: Snapshot, policy: Policy, *, lifted: bool = False) -> Pro
         loose=sorted_.loose,
     )
     return with_rows(problem)
+
+
+def _shape(told: policy_shapes.Shape) -> Shape:
+    return Shape(
+        name=told.name,
+        weight=told.weight,
+        requests=told.requests + Resources({PODS: 1}),
+        node_selector=told.node_selector,
+        tolerations=told.tolerated,
+    )
 
 
 __all__ = ["diagnose"]

@@ -22,7 +22,7 @@ from descheduler.policy.protections import Protections
 from descheduler.policy.schedule import Cooldown, Schedule, SecondLook, Trigger
 from descheduler.policy.section import Section
 from descheduler.policy.selection import Scope
-from descheduler.policy.shapes import LARGE, Shape
+from descheduler.policy.shapes import AUTO, LARGE, Shapes
 from descheduler.policy.wording import Location, mistake, mistakes
 
 API_VERSION = "fleet.descheduler.io/v1alpha1"
@@ -82,8 +82,11 @@ class Spec(Section):
     )
     """What makes a plan better, in strict order: PendingPods, then Disruption and, if wanted, Headroom and EmptyNodes in any order."""
 
-    shapes: tuple[Shape, ...] = (LARGE,)
-    """The pod sizes for which free room is measured and, by the objective Headroom, made."""
+    shapes: Shapes = (LARGE,)
+    """The pod sizes for which free room is measured and, by the objective Headroom, made: a list, or auto for the fleet's own.
+
+    Those are the largest workload of all and the largest that waits, for each set of extended resources, rounded up a little.
+    """
 
     empty_nodes: EmptyNodes = Field(default_factory=EmptyNodes)
     """What emptying a node is worth to the objective EmptyNodes."""
@@ -138,7 +141,9 @@ class Spec(Section):
 
     @field_validator("shapes")
     @classmethod
-    def _shapes_told_apart(cls, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
+    def _shapes_told_apart(cls, shapes: Shapes) -> Shapes:
+        if shapes == AUTO:
+            return shapes
         twice: list[tuple[Location, str]] = [((*at, "name"), message) for at, message in distinct(tuple(s.name for s in shapes))]
         if twice:
             raise mistakes(twice)

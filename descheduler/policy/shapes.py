@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
+from pydantic_core import CoreSchema, core_schema
+from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
 from descheduler.domain.quantity import base_units, format_amount, parse_quantity
 from descheduler.domain.resources import Resources
@@ -149,5 +151,36 @@ class Shape(Section):
         return tuple(t.toleration for t in self.tolerations)
 
 
+AUTO: Literal["auto"] = "auto"
+"""Instead of a list: the shapes are derived from the fleet."""
+
+
+def _auto_or_list(value: object, listed: ValidatorFunctionWrapHandler) -> object:
+    if value == AUTO:
+        return AUTO
+    if not isinstance(value, list | tuple):
+        raise mistake(f"must be a list of shapes or {AUTO}, not {shown(value)}")
+    return listed(value)
+
+
+def _plain(shapes: tuple[Shape, ...] | Literal["auto"]) -> list[dict[str, Any]] | Literal["auto"]:
+    return AUTO if shapes == AUTO else [shape.model_dump(mode="json", by_alias=True) for shape in shapes]
+
+
+class _AutoOrList:
+    """``auto`` or a list of shapes, in which mistakes keep their place."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(
+            _auto_or_list,
+            handler.generate_schema(tuple[Shape, ...]),
+            serialization=core_schema.plain_serializer_function_ser_schema(_plain),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"const": AUTO}, handler(schema)]}
+
+
+Shapes = Annotated[tuple[Shape, ...] | Literal["auto"], _AutoOrList()]
 LARGE = Shape.model_validate({"name": "large", "requests": {"cpu": "16", "memory": "64Gi"}})
 """The one shape of the shipped default."""

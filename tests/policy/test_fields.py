@@ -68,7 +68,7 @@ def test_null_means_no_limit() -> None:
 
 
 def test_a_shape_has_exact_requests_in_base_units() -> None:
-    shape = a_policy(
+    shapes = a_policy(
         shapes=[
             {
                 "name": "gpu",
@@ -78,11 +78,23 @@ def test_a_shape_has_exact_requests_in_base_units() -> None:
                 "tolerations": [{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}],
             }
         ]
-    ).spec.shapes[0]
+    ).spec.shapes
 
+    assert isinstance(shapes, tuple)
+    (shape,) = shapes
     assert shape.requests == Resources({"cpu": 100, "memory": 3 * 2**29, "nvidia.com/gpu": 2})
     assert shape.node_selector == (("pool", "gpu"),)
     assert shape.tolerated == (Toleration("gpu", "Exists", "", "NoSchedule"),)
+
+
+def test_shapes_may_be_derived_and_survive_a_round_trip() -> None:
+    for shapes in ("auto", [{"name": "a", "requests": {"cpu": "500m"}}]):
+        policy = a_policy(shapes=shapes)
+
+        told = policy.model_dump(mode="json", by_alias=True)["spec"]["shapes"]
+
+        assert told == "auto" if shapes == "auto" else told[0]["requests"] == {"cpu": "500m"}
+        assert a_policy(shapes=told) == policy
 
 
 def test_times_of_day_need_no_quotes_in_yaml() -> None:

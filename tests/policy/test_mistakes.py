@@ -71,6 +71,13 @@ BODIES: list[tuple[str, list[str]]] = [
             "3: spec.objectives: must contain Disruption, or moves would cost nothing",
         ],
     ),
+    ("spec: {shapes: automatic}", ['3: spec.shapes: must be a list of shapes or auto, not "automatic"']),
+    ("spec: {shapes: {name: a, requests: {cpu: 1}}}", ["3: spec.shapes: must be a list of shapes or auto, not a mapping"]),
+    ("spec: {shapes: [auto]}", ['3: spec.shapes[0]: must be a mapping, not "auto"']),
+    (
+        "spec: {shapes: [{name: a, requests: {cpu: 1}, size: 1}]}",
+        ["3: spec.shapes[0].size: unknown field; allowed: name, weight, requests, nodeSelector, tolerations"],
+    ),
     ("spec: {shapes: []}", ["3: spec.shapes: must list at least one shape for the objective Headroom"]),
     ("spec: {movers: [Surge, Schedule]}", ['3: spec.movers[1]: must be Surge, Hold, Evict or Recreate, not "Schedule"']),
     ("spec: {movers: [Surge, Hold, Surge]}", ["3: spec.movers[2]: Surge is listed twice"]),

@@ -58,6 +58,7 @@ def test_the_default_is_that_of_the_design() -> None:
     assert spec.trigger.pending_for == timedelta(minutes=2)
     assert (spec.trigger.min_priority, spec.trigger.seen_in_runs, spec.trigger.scale_up_grace) == (None, 1, timedelta(minutes=10))
     assert spec.objectives == ("PendingPods", "Disruption", "Headroom")
+    assert isinstance(spec.shapes, tuple)
     assert [(s.name, s.weight, s.node_selector, s.tolerations) for s in spec.shapes] == [("large", 1, (), ())]
     assert spec.shapes[0].requests == Resources({"cpu": 16_000, "memory": 64 * 2**30})
     assert spec.movers == (Mover.SURGE, Mover.HOLD, Mover.EVICT)
@@ -146,6 +147,8 @@ def test_every_field_is_described() -> None:
         {"movers": ["Surge", "Surge"]},
         {"movers": ["Schedule"]},
         {"shapes": [{"name": "a"}]},
+        {"shapes": "automatic"},
+        {"shapes": {"name": "a"}},
         {"emptyNodes": {"prices": [{"price": -1}]}},
         {"emptyNodes": {"prices": [{"nodeSelector": {"a": 1}}]}},
         {"shapes": [{"name": "a", "requests": {"cpu": "16 cores"}}]},
