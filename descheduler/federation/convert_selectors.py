@@ -124,10 +124,7 @@ def tolerations(value: object, field: str) -> tuple[Toleration, ...]:
 
 
 def merged(selector: LabelSelector | None, keys: object, field: str, labels: Mapping[str, str], operator: str) -> LabelSelector | None:
-    """The selector with ``matchLabelKeys`` (In) or ``mismatchLabelKeys`` (NotIn) written out; keys the pod lacks are skipped.
-
-    Newer API servers have done this already: then it changes nothing.
-    """
+    """The selector with ``matchLabelKeys`` (In) or ``mismatchLabelKeys`` (NotIn) written out; keys the pod lacks are skipped."""
     more = [Requirement(key, operator, (labels[key],)) for key in texts(keys, field) if key in labels]
     if selector is None or not more:
         return selector
@@ -135,7 +132,10 @@ def merged(selector: LabelSelector | None, keys: object, field: str, labels: Map
 
 
 def pod_terms(value: object, field: str, namespace: str, labels: Mapping[str, str]) -> Terms:
-    """Required pod affinity or anti-affinity of a pod in ``namespace`` with ``labels``."""
+    """Required pod affinity or anti-affinity of a pod in ``namespace`` with ``labels``.
+
+    Only the API server merges ``matchLabelKeys`` here, with the labels the pod was created with: what it wrote stays as it is.
+    """
     known: list[PodTerm] = []
     scoped: list[ScopedTerm] = []
     for term in objects(value, field):
@@ -143,8 +143,10 @@ def pod_terms(value: object, field: str, namespace: str, labels: Mapping[str, st
         if not key:
             raise odd(f"{field}[].topologyKey", term.get("topologyKey"), "a label name")
         selector = label_selector(term.get("labelSelector"), f"{field}[].labelSelector")
-        selector = merged(selector, term.get("matchLabelKeys"), f"{field}[].matchLabelKeys", labels, "In")
-        selector = merged(selector, term.get("mismatchLabelKeys"), f"{field}[].mismatchLabelKeys", labels, "NotIn")
+        for keys, operator in (("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn")):
+            written = {(r.key, r.operator) for r in selector.expressions} if selector is not None and term.get(keys) else set()
+            left = {name: value for name, value in labels.items() if (name, operator) not in written}
+            selector = merged(selector, term.get(keys), f"{field}[].{keys}", left, operator)
         named = frozenset(texts(term.get("namespaces"), f"{field}[].namespaces"))
         wider = label_selector(term.get("namespaceSelector"), f"{field}[].namespaceSelector")
         if wider is None:
@@ -197,7 +199,10 @@ def resolve(scoped: ScopedTerm, namespaces: Mapping[str, Mapping[str, str] | Non
 
 
 def spread(value: object, field: str, labels: Mapping[str, str]) -> tuple[SpreadConstraint, ...]:
-    """The hard spread constraints of a pod with ``labels``; ``ScheduleAnyway`` never blocks and is dropped."""
+    """The hard spread constraints of a pod with ``labels``; ``ScheduleAnyway`` never blocks and is dropped.
+
+    kube-scheduler adds the ``matchLabelKeys`` of the labels as they are, to what the API server may have merged already.
+    """
     found = []
     for item in objects(value, field):
         if item.get("whenUnsatisfiable") == "ScheduleAnyway":

@@ -65,12 +65,14 @@ def numeric_tolerations(spec: Spec) -> str | None:
 
 
 def declared_features(spec: Spec) -> str | None:
-    """Features a node must declare (NodeDeclaredFeatures, kubernetes.md 3.10)."""
+    """Features a node must declare (NodeDeclaredFeatures, kubernetes.md 3.10); a rule that restarts one container needs none."""
     if spec.get("hostUsers") is False and spec.get("hostNetwork"):
         return "spec.hostUsers"
     for field, container in _containers(spec):
         if container.get("restartPolicyRules"):
-            return f"spec.{field}[].restartPolicyRules"
+            at = f"spec.{field}[].restartPolicyRules"
+            if any(rule.get("action") != "Restart" for rule in objects(container["restartPolicyRules"], at)):
+                return at
     return None
 
 

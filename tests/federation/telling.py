@@ -212,7 +212,7 @@ OPAQUE: tuple[Json, ...] = (
     {"resourceClaims": [{"name": "gpu"}]},
     {"schedulingGroup": {"podGroupName": "g"}},
     {"workloadRef": {"name": "w"}},
-    {"containers": [{"name": "main", "restartPolicyRules": [{"action": "Restart"}]}]},
+    {"containers": [{"name": "main", "restartPolicyRules": [{"action": "RestartAllContainers"}]}]},
     {"volumes": [{"name": "v", "iscsi": {"iqn": "x"}}]},
     {"tolerations": [{"key": "k", "operator": "Gt", "value": "1"}]},
     {"hostUsers": False, "hostNetwork": True},

@@ -9,28 +9,9 @@ import pytest
 
 from descheduler.domain.objects import OwnerRef, PodRef, Volume
 from descheduler.domain.resources import Resources
-from descheduler.domain.selectors import LabelSelector, NodeSelectorTerm, PodTerm, Requirement, SpreadConstraint, Toleration
+from tests.federation.affinity import HOSTNAME, PREFERRED, apart_from, near, on_nodes
 from tests.federation.reading import read, read_oddly, the_pod
-from tests.raw import container_json, namespace_json, node_json, owner_json, pod_json
-
-REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
-PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
-HOSTNAME = "kubernetes.io/hostname"
-ZONE = "topology.kubernetes.io/zone"
-
-
-def apart_from(**term: Any) -> dict[str, Any]:
-    """Required anti-affinity on the node with one term."""
-    return {"podAntiAffinity": {REQUIRED: [{"topologyKey": HOSTNAME, "labelSelector": {"matchLabels": {"app": "cart"}}, **term}]}}
-
-
-def near(**term: Any) -> dict[str, Any]:
-    """Required affinity to the zone with one term."""
-    return {"podAffinity": {REQUIRED: [{"topologyKey": ZONE, "labelSelector": {"matchLabels": {"app": "cart"}}, **term}]}}
-
-
-def on_nodes(*terms: dict[str, Any]) -> dict[str, Any]:
-    return {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": list(terms)}}}
+from tests.raw import container_json, node_json, owner_json, pod_json
 
 
 def test_a_running_pod() -> None:
@@ -106,16 +87,6 @@ def test_only_known_annotations_are_kept() -> None:
     assert dict(pod.annotations) == known
 
 
-def test_our_own_pin_is_taken_off_again() -> None:
-    pin = {"fleet.descheduler.io/pin": "n1"}
-
-    ours = the_pod(pod_json("cart", annotations=pin, nodeSelector={HOSTNAME: "n1", "disk": "ssd"}))
-    theirs = the_pod(pod_json("cart", annotations=pin, nodeSelector={HOSTNAME: "n2"}))
-
-    assert ours.spec.node_selector == (("disk", "ssd"),)
-    assert theirs.spec.node_selector == ((HOSTNAME, "n2"),)
-
-
 def test_volumes_that_matter_to_a_protection() -> None:
     volumes = [
         {"name": "host", "hostPath": {"path": "/var"}},
@@ -130,137 +101,22 @@ def test_volumes_that_matter_to_a_protection() -> None:
     assert pod.volumes == (Volume("host", "hostPath"), Volume("scratch", "emptyDir"), Volume("data", "persistentVolumeClaim", "data-0"))
 
 
-def test_tolerations_keep_their_seconds_and_lose_their_order() -> None:
-    first = {"key": "a", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
-    second = {"key": "b", "value": "x"}
+@pytest.mark.parametrize(
+    ("pin", "selector", "left"),
+    [
+        ("n1", {HOSTNAME: "n1"}, {}),
+        ("n1", {HOSTNAME: "n1", "disk": "ssd"}, {"disk": "ssd"}),
+        ("n1", {HOSTNAME: "n2"}, {HOSTNAME: "n2"}),
+        ("n1", {"host": "n1"}, {"host": "n1"}),
+        ("", {HOSTNAME: "n1"}, {HOSTNAME: "n1"}),
+        ("n1", {}, {}),
+        (None, {HOSTNAME: "n1"}, {HOSTNAME: "n1"}),
+    ],
+)
+def test_a_pin_takes_off_exactly_its_own_requirement(pin: str | None, selector: dict[str, str], left: dict[str, str]) -> None:
+    notes = {"fleet.descheduler.io/pin": pin} if pin is not None else {}
 
-    one, other = read(pod_json("one", tolerations=[first, second]), pod_json("other", tolerations=[second, first])).pods
-
-    assert one.spec.tolerations == (Toleration("a", "Exists", "", "NoExecute", 300), Toleration("b", "Equal", "x"))
-    assert one.spec is other.spec
-
-
-def test_required_node_affinity_is_kept_and_preferred_is_not() -> None:
-    expression = {"key": "cores", "operator": "Gt", "values": ["8"]}
-    name = {"key": "metadata.name", "operator": "In", "values": ["n1"]}
-    affinity = on_nodes({"matchExpressions": [expression]}, {"matchFields": [name]})
-    affinity["nodeAffinity"][PREFERRED] = [{"weight": 1, "preference": {}}]
-
-    pod = the_pod(pod_json("cart", affinity=affinity))
-
-    terms = (NodeSelectorTerm((Requirement("cores", "Gt", ("8",)),)), NodeSelectorTerm((), (Requirement("metadata.name", "In", ("n1",)),)))
-    assert pod.spec.node_affinity == terms
-    assert pod.spec.opaque is None
-    assert the_pod(pod_json("cart", affinity=on_nodes())).spec.node_affinity == ()
-    assert the_pod(pod_json("cart")).spec.node_affinity is None
-
-
-@pytest.mark.parametrize("values", [["not a label"], ["a", "ends-"], ["x" * 64]])
-def test_a_term_that_the_scheduler_cannot_parse_matches_no_node(values: list[str]) -> None:
-    """It takes such a term from clients that had it before; NotIn would else match every node."""
-    odd, fine = ({"matchExpressions": [{"key": "pool", "operator": "NotIn", "values": told}]} for told in (values, ["x"]))
-
-    assert the_pod(pod_json("cart", affinity=on_nodes(odd, fine))).spec.node_affinity == (
-        NodeSelectorTerm(),
-        NodeSelectorTerm((Requirement("pool", "NotIn", ("x",)),)),
-    )
-
-
-def test_anti_affinity_looks_into_its_own_namespace_unless_it_says_otherwise() -> None:
-    selector = LabelSelector((("app", "cart"),))
-
-    def namespaces(**term: Any) -> frozenset[str] | None:
-        found = the_pod(pod_json("cart", affinity=apart_from(**term)), namespace_json("shop"), namespace_json("bank", labels={"team": "b"}))
-        assert found.spec.opaque is None
-        assert found.spec.anti_affinity[0].selector == selector
-        return found.spec.anti_affinity[0].namespaces
-
-    assert namespaces() == frozenset({"shop"})
-    assert namespaces(namespaces=["bank"]) == frozenset({"bank"})
-    assert namespaces(namespaceSelector={}) is None
-    assert namespaces(namespaceSelector={"matchLabels": {"team": "b"}}) == frozenset({"bank"})
-    assert namespaces(namespaces=["shop"], namespaceSelector={"matchLabels": {"team": "b"}}) == frozenset({"shop", "bank"})
-
-
-def test_a_namespace_selector_without_the_namespaces_labels_is_opaque_and_keeps_away() -> None:
-    pod = the_pod(
-        pod_json("cart", on="n1", affinity=apart_from(namespaceSelector={"matchLabels": {"team": "b"}})), pod_json("x", namespace="bank")
-    )
-
-    assert pod.spec.anti_affinity[0].namespaces == frozenset({"shop", "bank"})
-    assert pod.spec.opaque is not None
-    assert "namespaceSelector" in pod.spec.opaque
-
-
-def test_a_namespaces_own_name_needs_no_labels() -> None:
-    by_name = {"matchLabels": {"kubernetes.io/metadata.name": "bank"}}
-
-    pod = the_pod(pod_json("cart", affinity=apart_from(namespaceSelector=by_name)), pod_json("x", namespace="bank"))
-
-    assert pod.spec.anti_affinity[0].namespaces == frozenset({"bank"})
-    assert pod.spec.opaque is None
-
-
-def test_affinity_is_read_like_anti_affinity() -> None:
-    labels = {"app": "cart", "hash": "5d8"}
-    selector = LabelSelector((("app", "cart"),), (Requirement("hash", "In", ("5d8",)), Requirement("hash", "NotIn", ("5d8",))))
-    wider = {"namespaceSelector": {"matchLabels": {"team": "b"}}, "matchLabelKeys": ["hash"], "mismatchLabelKeys": ["hash", "gone"]}
-
-    pod = the_pod(
-        pod_json("cart", labels=labels, affinity=near(**wider)), namespace_json("shop"), namespace_json("bank", labels={"team": "b"})
-    )
-
-    assert pod.spec.affinity == (PodTerm(ZONE, selector, frozenset({"bank"})),)
-    assert pod.spec.anti_affinity == ()
-    assert the_pod(pod_json("cart", affinity=near(namespaceSelector={}))).spec.affinity[0].namespaces is None
-    assert the_pod(pod_json("cart", affinity=near(labelSelector=None))).spec.affinity[0].selector is None
-
-
-def test_affinity_is_not_drawn_to_namespaces_of_unknown_labels() -> None:
-    selecting = near(namespaces=["depot"], namespaceSelector={"matchLabels": {"team": "b"}})
-
-    pod = the_pod(pod_json("cart", affinity=selecting), pod_json("x", namespace="bank"), namespace_json("till", labels={"team": "b"}))
-
-    assert pod.spec.affinity[0].namespaces == frozenset({"depot", "till"})
-    assert pod.spec.opaque is not None
-    assert pod.spec.opaque.startswith("spec.affinity.podAffinity")
-
-
-def test_match_label_keys_are_written_out_once() -> None:
-    labels = {"app": "cart", "hash": "5d8"}
-    merged = (Requirement("hash", "In", ("5d8",)),)
-    expressions = [{"key": "hash", "operator": "In", "values": ["5d8"]}]
-
-    before = the_pod(pod_json("cart", labels=labels, affinity=apart_from(matchLabelKeys=["hash", "gone"])))
-    after = the_pod(
-        pod_json(
-            "cart", labels=labels, affinity=apart_from(labelSelector={"matchLabels": {"app": "cart"}, "matchExpressions": expressions})
-        )
-    )
-    other = the_pod(pod_json("cart", labels=labels, affinity=apart_from(mismatchLabelKeys=["hash"])))
-
-    assert before.spec.anti_affinity == after.spec.anti_affinity
-    assert before.spec.anti_affinity == (PodTerm(HOSTNAME, LabelSelector((("app", "cart"),), merged), frozenset({"shop"})),)
-    assert other.spec.anti_affinity[0].selector == LabelSelector((("app", "cart"),), (Requirement("hash", "NotIn", ("5d8",)),))
-
-
-def test_hard_spread_is_kept_and_soft_spread_is_not() -> None:
-    hard = {
-        "topologyKey": "zone",
-        "maxSkew": 2,
-        "minDomains": 3,
-        "whenUnsatisfiable": "DoNotSchedule",
-        "nodeAffinityPolicy": "Ignore",
-        "nodeTaintsPolicy": "Honor",
-        "labelSelector": {},
-        "matchLabelKeys": ["hash"],
-    }
-    soft = {"topologyKey": "zone", "maxSkew": 1, "whenUnsatisfiable": "ScheduleAnyway"}
-
-    pod = the_pod(pod_json("cart", labels={"hash": "5d8"}, topologySpreadConstraints=[hard, soft]))
-
-    selector = LabelSelector((), (Requirement("hash", "In", ("5d8",)),))
-    assert pod.spec.spread == (SpreadConstraint("zone", 2, selector, 3, False, True),)
+    assert dict(the_pod(pod_json("cart", annotations=notes, nodeSelector=selector)).spec.node_selector) == left
 
 
 def test_replicas_share_one_spec_and_one_set_of_labels() -> None:
@@ -277,6 +133,15 @@ def test_replicas_share_one_spec_and_one_set_of_labels() -> None:
     [
         ({"volumes": [{"name": "d", "iscsi": {}}]}, "spec.volumes[].iscsi"),
         ({"resourceClaims": [{"name": "gpu"}]}, "spec.resourceClaims"),
+        (
+            {"containers": [container_json(restartPolicyRules=[{"action": "RestartAllContainers"}])]},
+            "spec.containers[].restartPolicyRules",
+        ),
+        (
+            {"initContainers": [container_json(restartPolicyRules=[{"action": "SomethingNew"}])]},
+            "spec.initContainers[].restartPolicyRules",
+        ),
+        ({"hostUsers": False, "hostNetwork": True}, "spec.hostUsers"),
         ({"schedulingGroup": {"podGroupName": "g"}}, "spec.schedulingGroup"),
         ({"workloadRef": {"name": "w"}}, "spec.workloadRef"),
         ({"tolerations": [{"key": "sla", "operator": "Lt", "value": "9"}]}, "spec.tolerations[].operator"),
@@ -297,6 +162,10 @@ def test_what_is_not_modelled_makes_a_pod_opaque(spec: dict[str, Any], field: st
         {"initContainers": [container_json(ports=[{"hostPort": 80}])]},
         {"affinity": {"podAffinity": {PREFERRED: [{"weight": 1}]}}},
         {"volumes": [{"name": "n", "nfs": {"server": "x", "path": "/"}}]},
+        {"containers": [container_json(restartPolicyRules=[{"action": "Restart"}])]},
+        {"hostUsers": False},
+        {"hostNetwork": True},
+        {"hostUsers": True, "hostNetwork": True},
     ],
 )
 def test_what_never_blocks_leaves_a_pod_clear(spec: dict[str, Any]) -> None:
