@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from descheduler import __version__
 from descheduler.clock import Clock
 from descheduler.diagnose import diagnose
+from descheduler.domain.history import NO_HISTORY, History
 from descheduler.domain.objects import Cluster, Pod
 from descheduler.domain.placement import Route
 from descheduler.domain.plan import Metadata, Plan
@@ -17,7 +18,7 @@ from descheduler.domain.problem import Problem
 from descheduler.domain.report import Report
 from descheduler.domain.snapshot import Remark, Snapshot, digest
 from descheduler.errors import ClusterUnreadable
-from descheduler.execute import Hands, act, recover
+from descheduler.execute import Hands, act, counts_runs, note_waiting, recall, recover
 from descheduler.policy.policy import Policy, policy_digest
 from descheduler.portfolio import Budgeted, search
 from descheduler.portfolio.publish import moved_pods, placed_pods, publish
@@ -39,15 +40,15 @@ class Options:
     verbose: bool = False
 
 
-def plan(snapshot: Snapshot, policy: Policy, options: Options) -> Report:
-    """Everything up to the proven plan; the world is not touched.
+def plan(snapshot: Snapshot, policy: Policy, options: Options, history: History = NO_HISTORY) -> Report:
+    """Everything up to the proven plan; the world is not touched. ``history`` is what earlier runs did, where they acted.
 
     Raises:
         ClusterUnreadable: a cluster could not be read and the policy says ``Fail``.
     """
     if snapshot.unreadable and policy.spec.unreadable_cluster == "Fail":
         raise ClusterUnreadable("; ".join(f"{u.cluster}: {u.reason}" for u in snapshot.unreadable))
-    problem = diagnose(snapshot, policy)
+    problem = diagnose(snapshot, policy, history=history)
     effort = policy.spec.solver.effort if options.effort is None else options.effort
     limit = policy.spec.solver.time_limit if options.time_limit is None else options.time_limit
     budgeted = Budgeted(effort=effort, seed=options.seed, workers=options.workers, deadline=time.monotonic() + limit.total_seconds())
@@ -81,7 +82,13 @@ def run(reader: Reader, hands: Hands | None, policy: Policy, options: Options, c
     if hands is None:
         return plan(snapshot, policy, options)
     recovered = recover(snapshot, reader, hands.actuator, hands.store, clock, options.run_id)
-    report = replace(plan(reader.snapshot() if recovered else snapshot, policy, options), recovered=recovered)
+    snapshot = reader.snapshot() if recovered else snapshot
+    history, lost = recall(hands.store, [cluster.name for cluster in snapshot.clusters])
+    unknown = tuple(Remark(cluster=cluster, subject="memory", message=reason) for cluster, reason in lost.items())
+    report = plan(snapshot, policy, options, history)
+    report = replace(report, remarks=(*report.remarks, *unknown), recovered=recovered)
+    if counts_runs(policy):
+        note_waiting(snapshot, history, policy, hands, clock, options.run_id)
     if not (report.plan.moves or report.plan.placements):
         return report
     return replace(report, outcome=act(report.plan, policy, reader, hands, clock))

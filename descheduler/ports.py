@@ -113,8 +113,8 @@ class Store(Protocol):
         """The state left by earlier runs; empty when there is none, ``None`` when that cannot be said."""
         ...
 
-    def save(self, cluster: str, state: Body) -> None:
-        """Keep the state for later runs; without the Lease nothing is written."""
+    def save(self, cluster: str, state: Body) -> str | None:
+        """Keep the state for later runs, under the Lease only; why that did not work, or ``None``."""
         ...
 
 

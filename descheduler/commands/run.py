@@ -39,7 +39,9 @@ def _live(settings: RunSettings) -> int:
     fleet = live_fleet(settings, clock)
     policy = policy_of(settings)
     acts = policy.spec.mode == "Apply"
-    if _only_for_waiting_pods(settings, policy) and not acts:
+    hands = hands_on(fleet, settings, clock) if acts else None
+    at_rest = hands is None or all(hands.store.at_rest(member.name) for member in fleet.members)
+    if at_rest and _only_for_waiting_pods(settings, policy):
         with progress("looking for waiting pods"):
             idle = fleet.nothing_waits()
         if idle:
@@ -47,7 +49,6 @@ def _live(settings: RunSettings) -> int:
             return 0
     from descheduler import pipeline
 
-    hands = hands_on(fleet, settings, clock) if acts else None
     with progress("planning and acting" if acts else "planning"):
         report = pipeline.run(fleet, hands, policy, options(settings, clock), clock)
     return _told(report, settings)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from descheduler.diagnose.classes import Sorted
-from descheduler.diagnose.limits import limits
+from descheduler.diagnose.limits import Past, limits
 from descheduler.diagnose.shapes import automatic_shapes
+from descheduler.domain.history import NO_HISTORY, History
 from descheduler.domain.problem import Price, Problem, Shape, Terms
 from descheduler.domain.resources import PODS, Resources
 from descheduler.domain.snapshot import Snapshot
@@ -16,18 +17,18 @@ from descheduler.rules.constraints import with_rows
 UNLIMITED_WAVES = 64
 
 
-def diagnose(snapshot: Snapshot, policy: Policy, *, lifted: bool = False) -> Problem:
-    """The question this run answers.
+def diagnose(snapshot: Snapshot, policy: Policy, *, lifted: bool = False, history: History = NO_HISTORY) -> Problem:
+    """The question this run answers; ``history`` is what earlier runs did.
 
     With ``lifted`` the policy's limits, trigger and scope are ignored: it asks what they stand in the way of.
     """
-    sorted_ = Sorted(snapshot, policy, lifted)
+    sorted_ = Sorted(snapshot, policy, lifted, NO_HISTORY if lifted else history)
     spec = policy.spec
     terms = Terms(
         objectives=spec.objectives,
         shapes=automatic_shapes(sorted_, policy) if spec.shapes == AUTO else tuple(_shape(shape) for shape in spec.shapes),
         prices=tuple(Price(node_selector=one.node_selector, price=round(one.price, 3)) for one in spec.empty_nodes.prices),
-        limits=() if lifted else limits(policy, sorted_.classes, sorted_.effective, sorted_.nodes),
+        limits=() if lifted else limits(policy, sorted_.classes, sorted_.effective, sorted_.nodes, Past(history, snapshot.taken_at)),
         moves_per_placed_pod=None if lifted else spec.limits.moves_per_placed_pod,
         waves=UNLIMITED_WAVES if lifted or spec.limits.waves is None else spec.limits.waves,
         cycle_breaks=10**6 if lifted or spec.limits.cycle_breaks is None else spec.limits.cycle_breaks,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from descheduler.diagnose.surroundings import Surroundings
 from descheduler.diagnose.waiting import held_back, not_ours
+from descheduler.domain.history import NO_HISTORY, History
 from descheduler.domain.objects import Budget, Cluster, Node, Pod, PodSpec, Quota
 from descheduler.domain.plan import Mover, PlanPod
 from descheduler.domain.problem import PodClass
@@ -50,7 +51,8 @@ class _Key:
 class Sorted:
     """A snapshot's nodes and pods as flat lists, with every pod's class and verdicts."""
 
-    def __init__(self, snapshot: Snapshot, policy: Policy, lifted: bool) -> None:
+    def __init__(self, snapshot: Snapshot, policy: Policy, lifted: bool, history: History = NO_HISTORY) -> None:
+        self.history = history
         self.policy, self.lifted, self.now = policy, lifted, snapshot.taken_at
         self.nodes: list[Node] = [node for cluster in snapshot.clusters for node in cluster.nodes]
         self.pods: list[Pod] = []
@@ -88,7 +90,10 @@ class Sorted:
             effective = self.policy.for_pod(pod.ref.namespace, dict(pod.labels))
             subject = self._subject(pod, cluster, around, effective)
             self.subjects.append(subject)
-            placeable, movers = (self._waits if pod.waiting else self._stays)(index, subject, cluster, effective)
+            if pod.waiting:
+                placeable, movers = self._waits(index, subject, cluster, effective)
+            else:
+                placeable, movers = False, self._stays(index, subject, top)
             covering = tuple(first_budget + i for i in around.covering(pod)) if movers and not pod.waiting else ()
             nominated = pod.nominated_node if pod.waiting else None
             key = _Key(
@@ -149,24 +154,43 @@ class Sorted:
         if reason is not None:
             self.not_ours[index] = reason
             return False, ()
-        reason = None if self.lifted else held_back(subject.pod, subject.in_scope, effective, cluster, self.now)
+        seen = None if self.history.seen is None else self.history.seen.get(subject.pod.uid, 0)
+        reason = None if self.lifted else held_back(subject.pod, subject.in_scope, effective, cluster, self.now, seen)
         if reason is not None:
             self.held_back[index] = reason
             return False, ()
         surge = Mover.SURGE in effective.movers and (cluster.movers is None or Mover.SURGE in cluster.movers)
         return True, (Mover.SURGE,) if surge and reserved(subject) is None else ()
 
-    def _stays(self, index: int, subject: Subject, cluster: Cluster, effective: Effective) -> tuple[bool, tuple[Mover, ...]]:
+    def _stays(self, index: int, subject: Subject, top: tuple[str, str] | None) -> tuple[Mover, ...]:
         """Which movers a bound pod has; none when it is protected."""
-        reason = protection(subject)
+        reason = protection(subject) or self._rests(subject.pod, top)
         if reason is None:
             movers, reason = movers_for(subject)
             if movers:
                 if not any(TECHNIQUES[mover].steers for mover in movers):
                     self._declined[index] = reason
-                return False, movers
+                return movers
         self.protected[index] = reason
-        return False, ()
+        return ()
+
+    def _rests(self, pod: Pod, top: tuple[str, str] | None) -> str | None:
+        """Why a pod's workload is left alone for a while; ``None`` when it is not."""
+        if top is None or not self.history.moves:
+            return None
+        cooldown = self.policy.spec.cooldown
+        until = self.history.resting_until((pod.ref.cluster, pod.ref.namespace, *top), cooldown.per_workload, cooldown.backoff_max)
+        if until is None or until <= self.now:
+            return None
+        return f"a pod of {top[0]} {top[1]} was moved a short time ago: cooldown until {until:%Y-%m-%d %H:%M:%S} UTC"
+
+    def _benched(self, c: PodClass) -> int:
+        """Nodes, as a set of bits, to which a pod of a running class shall not go back for a while."""
+        if c.waiting or c.workload is None or not self.history.moves:
+            return 0
+        since = self.now - self.policy.spec.cooldown.backoff_max
+        names = self.history.benched((c.cluster, c.namespace, *c.workload), since)
+        return sum(1 << i for i, node in enumerate(self.nodes) if node.ref.cluster == c.cluster and node.ref.name in names)
 
     def _found(self) -> None:
         places = {(node.ref.cluster, node.ref.name): index for index, node in enumerate(self.nodes)}
@@ -224,10 +248,11 @@ class Sorted:
                 roomy = home.get(c.cluster, 0)
                 for resource, amount in c.requests.items():
                     roomy &= emptied.with_room(resource, amount)
-                reach = roomy & ours.admitted(c.spec, everyone) & ~barred(c, self.nodes, nominated)
+                benched = self._benched(c)
+                reach = roomy & ours.admitted(c.spec, everyone) & ~barred(c, self.nodes, nominated) & ~benched
                 self.classes[c.index] = replace(c, reach=everyone.indices(reach))
                 if not c.waiting and not all(TECHNIQUES[mover].steers for mover in c.movers):
-                    stray = avoided & roomy & ~reach
+                    stray = (avoided | benched) & roomy & ~reach
                     self._steer(self.classes[c.index], bool(stray & theirs.admitted(c.spec, everyone)))
 
     def _steer(self, c: PodClass, strays: bool) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from descheduler.domain.durations import format_duration
+from descheduler.domain.history import NO_HISTORY, History, Workload
 from descheduler.domain.objects import Node
 from descheduler.domain.problem import Limit, PodClass
 from descheduler.policy.amounts import Amount
 from descheduler.policy.overrides import Effective
 from descheduler.policy.policy import Policy
 
+NEVER = datetime.min.replace(tzinfo=UTC)
 OWN = {"per_namespace": "perNamespace", "per_workload": "perWorkload", "per_node": "perNode"}
 """An override replaces these for the pods it matches."""
 EXTRA = {"per_run": "perRun", "per_cluster": "perCluster"}
@@ -24,20 +27,40 @@ class _Bucket:
     name: str
     subject: str
     nodes: tuple[int, ...] | None
+    spent: int
+    """Moves of earlier runs that count in it."""
     group: list[int] = field(default_factory=list)
     running: int = 0
     movable: int = 0
 
 
-def limits(policy: Policy, classes: Sequence[PodClass], effective: Mapping[int, Effective], nodes: Sequence[Node]) -> tuple[Limit, ...]:
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What was moved before, seen from now."""
+
+    history: History = NO_HISTORY
+    now: datetime = NEVER
+
+    def within(self, window: timedelta, workload: Workload | None = None) -> int:
+        """How many pods were moved within the last ``window``, in all or of one workload."""
+        return self.history.since(self.now - window, workload) if self.history.moves else 0
+
+
+NOTHING = Past()
+
+
+def limits(
+    policy: Policy, classes: Sequence[PodClass], effective: Mapping[int, Effective], nodes: Sequence[Node], past: Past = NOTHING
+) -> tuple[Limit, ...]:
     """Every limit that can bind, resolved against the running pods of its scope."""
     buckets: dict[tuple[str, ...], _Bucket] = {}
     for pod_class in classes:
         if pod_class.waiting:
             continue
         for key, amount, name, subject, node in _asked(policy, pod_class, effective[pod_class.index], nodes):
+            spent = _spent(policy, pod_class, key, past)
             place = None if node is None else (node,)
-            bucket = buckets.setdefault(key, _Bucket(amount, name, subject, place))
+            bucket = buckets.setdefault(key, _Bucket(amount, name, subject, place, spent))
             count = len(pod_class.pods) if node is None else pod_class.there(node)
             bucket.running += count
             if pod_class.movers:
@@ -45,11 +68,21 @@ def limits(policy: Policy, classes: Sequence[PodClass], effective: Mapping[int, 
                 bucket.movable += count
     found = []
     for bucket in buckets.values():
-        count = bucket.amount.resolve(bucket.running)
+        count = max(0, bucket.amount.resolve(bucket.running) - bucket.spent)
         if bucket.group and count < bucket.movable:
             limit = Limit(name=bucket.name, subject=bucket.subject, group=tuple(bucket.group), count=count, nodes=bucket.nodes)
             found.append(limit)
     return tuple(found)
+
+
+def _spent(policy: Policy, c: PodClass, key: tuple[str, ...], past: Past) -> int:
+    """What earlier runs have used up of a limit over a window of time."""
+    if key[0] != "window" or not past.history.moves:
+        return 0
+    window = next(w.window for w in policy.spec.limits.per_window if format_duration(w.window) == key[1])
+    if key[2] == "fleet":
+        return past.within(window)
+    return past.within(window, (c.cluster, c.namespace, *c.workload)) if c.workload else 0
 
 
 Asked = tuple[tuple[str, ...], Amount, str, str, int | None]

@@ -42,6 +42,10 @@ HALT_NAME = "descheduler-halt"
 HOLD_NAMESPACE = OUR_NAMESPACE
 HOLD_NAME = "current"
 """One object for all namespaces: the policy's binding names it (kubernetes.md 1.5)."""
+HOLD_POLICY = f"placement-hold.{DOMAIN}"
+"""The MutatingAdmissionPolicy and its binding."""
+RECOVER_JOB = "descheduler-recover"
+"""The CronJob that releases what nobody came back for."""
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 MINIMAL_COST = -(2**31)

@@ -6,8 +6,9 @@ run side by side, and whatever is thrown into it makes it clean up. ``act`` and 
 
 from __future__ import annotations
 
-from descheduler.execute.acting import Hands, act, same_clusters
+from descheduler.execute.acting import Hands, act, note_waiting, same_clusters
+from descheduler.execute.memory import counts_runs, recall
 from descheduler.execute.recovery import recover
 from descheduler.execute.waves import MOVERS, execute, waiting_for_room
 
-__all__ = ["MOVERS", "Hands", "act", "execute", "recover", "same_clusters", "waiting_for_room"]
+__all__ = ["MOVERS", "Hands", "act", "counts_runs", "execute", "note_waiting", "recall", "recover", "same_clusters", "waiting_for_room"]

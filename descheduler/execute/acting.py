@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from descheduler.clock import Clock
+from descheduler.domain.history import History
 from descheduler.domain.plan import Plan
 from descheduler.domain.report import Outcome
 from descheduler.domain.snapshot import Snapshot
 from descheduler.errors import LockHeld, UsageError
+from descheduler.execute.memory import begun, counted, ended, recall, write_down
 from descheduler.execute.second_look import second_look
 from descheduler.execute.waves import execute
 from descheduler.policy.policy import Policy
@@ -50,15 +52,27 @@ def act(plan: Plan, policy: Policy, reader: Reader, hands: Hands, clock: Clock) 
                 left_out[cluster] = reason
         if hands.require_lock and left_out:
             raise LockHeld("; ".join(left_out.values()))
+        history, lost = recall(hands.store, [cluster for cluster in clusters if cluster not in left_out])
         snapshot = reader.snapshot()
         same_clusters(plan, snapshot)
-        left_out |= {gone.cluster: f"{gone.cluster} cannot be read: {gone.reason}" for gone in snapshot.unreadable}
-        looked = second_look(plan, snapshot, policy, left_out)
+        left_out |= lost | {gone.cluster: f"{gone.cluster} cannot be read: {gone.reason}" for gone in snapshot.unreadable}
+        looked = second_look(plan, snapshot, policy, left_out, history)
+        ours = [cluster for cluster in clusters if cluster not in left_out]
+        unwritten = _write_down(ours, begun(looked.plan, history, clock.now()), policy, hands, clock)
+        if unwritten:
+            looked = second_look(plan, snapshot, policy, left_out | unwritten, history)
         outcome = execute(looked.plan, reader, hands.actuator, hands.store, clock, patience=hands.patience, stop=hands.stop)
+        _write_down(ours, ended(looked.plan, history, outcome.results, clock.now()), policy, hands, clock)
     finally:
         for cluster in clusters:
             hands.store.release(cluster, holder)
     return replace(outcome, results=(*looked.dropped, *outcome.results))
+
+
+def _write_down(clusters: list[str], history: History, policy: Policy, hands: Hands, clock: Clock) -> dict[str, str]:
+    """Keep the history in every cluster; those where that did not work, and why."""
+    told = {cluster: write_down(hands.store, cluster, history, policy, clock.now()) for cluster in clusters}
+    return {cluster: reason for cluster, reason in told.items() if reason is not None}
 
 
 def same_clusters(plan: Plan, snapshot: Snapshot) -> None:
@@ -70,3 +84,14 @@ def same_clusters(plan: Plan, snapshot: Snapshot) -> None:
             raise UsageError(f"the plan is for cluster {name}, which is not in this fleet: {', '.join(sorted(now))}")
         if uid and now.get(name) and now[name] != uid:
             raise UsageError(f"cluster {name} is another one: kube-system has the UID {now[name]}, the plan says {uid}")
+
+
+def note_waiting(snapshot: Snapshot, history: History, policy: Policy, hands: Hands, clock: Clock, run_id: str) -> None:
+    """Count this run for every pod that waits. Where the Lease is held elsewhere, that run counts."""
+    seen = counted(snapshot, history)
+    for cluster in sorted(each.name for each in snapshot.clusters):
+        if hands.store.acquire(cluster, run_id) is None:
+            ours = {pod.uid for each in snapshot.clusters if each.name == cluster for pod in each.pods}
+            mine = replace(seen, seen={uid: count for uid, count in (seen.seen or {}).items() if uid in ours})
+            write_down(hands.store, cluster, mine, policy, clock.now())
+            hands.store.release(cluster, run_id)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from descheduler.diagnose import diagnose
+from descheduler.domain.history import NO_HISTORY, History
 from descheduler.domain.placement import Bind, Route, Shift
 from descheduler.domain.plan import Move, Placed, Plan
 from descheduler.domain.problem import Problem
@@ -41,12 +42,14 @@ class Looked:
     dropped: tuple[StepResult, ...]
 
 
-def second_look(plan: Plan, snapshot: Snapshot, policy: Policy, left_out: Mapping[str, str] | None = None) -> Looked:
+def second_look(
+    plan: Plan, snapshot: Snapshot, policy: Policy, left_out: Mapping[str, str] | None = None, history: History = NO_HISTORY
+) -> Looked:
     """The part of the plan that holds in the snapshot; ``left_out`` are clusters in which nothing may be done, and why.
 
     Raises ExecutionError, with the cause that most drops have in common, when less than ``secondLook.minGainShare`` of the gain is left.
     """
-    problem = diagnose(snapshot, policy)
+    problem = diagnose(snapshot, policy, history=replace(history, seen=None))
     drops = _Drops(plan, problem, left_out or {})
     _judge(plan, problem, drops)
     kept = replace(

@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import urllib3.exceptions as broken
@@ -76,6 +76,10 @@ class Connection:
         self._client = client
         self._clock = clock
         self._timeouts = timeouts or Timeouts()
+
+    def now(self) -> datetime:
+        """The time by our clock."""
+        return self._clock.now()
 
     def twin(self, timeouts: Timeouts) -> Connection:
         """Another connection over the same client, for another thread."""

@@ -5,13 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
+from descheduler.domain.marks import HOLD_API, HOLD_NAMESPACE, HOLD_POLICY, RECOVER_JOB
 from descheduler.federation.kube import Connection, Refused
 from descheduler.federation.kube_lists import LISTS, Listing
+from descheduler.ports import Body
 
 ANONYMOUS = "system:anonymous"
 OLDEST_FOR_SURGE = (1, 22)
 """``pod-deletion-cost`` decides which replica goes from this version on (kubernetes.md 1.2)."""
+ADMISSION_KINDS = ("mutatingadmissionpolicies", "mutatingadmissionpolicybindings")
+ADMISSION_VERSIONS = ("v1", "v1beta1")
+RECENT = timedelta(minutes=30)
+"""How old the last success of the recover job may be."""
 _VERSION = re.compile(r"v?([0-9]{1,4})\.([0-9]{1,4})")
 
 
@@ -43,7 +50,9 @@ def discover(connection: Connection, uid: str = "") -> Discovered:
         account = f"{user} " if user else ""
         raise Refused(f"{account}may not {', '.join(verbs)}", 403)
     version = _server_version(connection)
-    return Discovered(user=user, uid=found, server_version=version, movers=movers_found(version), lacking=tuple(lacking))
+    return Discovered(
+        user=user, uid=found, server_version=version, movers=movers_found(version, hold=hold_works(connection)), lacking=tuple(lacking)
+    )
 
 
 def whoami(connection: Connection) -> str:
@@ -87,14 +96,42 @@ def remark_on(lacking: Iterable[Listing]) -> str:
     return f"may not {', '.join(_verbs(lacking))}: taken as unknown"
 
 
-def movers_found(server_version: str) -> tuple[str, ...]:
-    """Surge and Evict need nothing installed, Recreate only a policy that wants it.
-
-    Hold is listed once its policy, its CRD and a recover job with a recent success are looked for and found (DESIGN.md 8).
-    """
+def movers_found(server_version: str, *, hold: bool = False) -> tuple[str, ...]:
+    """Surge and Evict need nothing installed, Recreate only a policy that wants it; Hold is asked for by ``hold_works``."""
     told = _VERSION.match(server_version)
     old = told is not None and (0, 0) < (int(told[1]), int(told[2])) < OLDEST_FOR_SURGE
-    return ("Evict", "Recreate") if old else ("Surge", "Evict", "Recreate")
+    found = {"Surge": not old, "Hold": hold, "Evict": True, "Recreate": True}
+    return tuple(mover for mover, works in found.items() if works)
+
+
+def hold_works(connection: Connection) -> bool:
+    """Whether pods can be held here: policy, binding and CRD are installed, and a recover job had a recent success (DESIGN.md 8).
+
+    What we may not ask about is not there. Whether the policy does what it shall is probed before anything is evicted.
+    """
+    paths = (
+        f"/apis/{HOLD_API}",
+        *(f"/apis/admissionregistration.k8s.io/{{}}/{kind}/{HOLD_POLICY}" for kind in ADMISSION_KINDS),
+    )
+    if not any(all(_there(connection, path.format(version)) is not None for path in paths) for version in ADMISSION_VERSIONS):
+        return False
+    job = _there(connection, f"/apis/batch/v1/namespaces/{HOLD_NAMESPACE}/cronjobs/{RECOVER_JOB}")
+    told = ((job or {}).get("status") or {}).get("lastSuccessfulTime")
+    try:
+        last = datetime.strptime(str(told), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    return connection.now() - last < RECENT
+
+
+def _there(connection: Connection, path: str) -> Body | None:
+    """What is at the path; ``None`` when there is nothing, or nothing for us. Raises Refused."""
+    try:
+        return connection.get(path)
+    except Refused as refusal:
+        if refusal.code in (403, 404):
+            return None
+        raise
 
 
 def _identity_if_allowed(connection: Connection, uid: str) -> str:

@@ -163,19 +163,20 @@ class ClusterStore:
             return None
         return state if isinstance(state, dict) else None
 
-    def save(self, cluster: str, state: Body) -> None:
+    def save(self, cluster: str, state: Body) -> str | None:
         if cluster not in self._held:
-            return
+            return f"the Lease of {cluster} is not ours"
         text = json.dumps(state, sort_keys=True, separators=(",", ":"))
         if len(text) > MOST_STATE_BYTES:
-            return
+            return f"the state of {cluster} is larger than {MOST_STATE_BYTES} bytes"
         meta = {"name": STATE_NAME, "namespace": OUR_NAMESPACE}
         what = Object(cluster=cluster, kind="ConfigMap", namespace=OUR_NAMESPACE, name=STATE_NAME)
         connection = self._fleet.connection(cluster)
         answer = kube_objects.patch(connection, what, {"data": {STATE_KEY: text}}, dry_run=False)
         if answer.code == 404:
             body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {STATE_KEY: text}}
-            kube_objects.create(connection, body, dry_run=False)
+            answer = kube_objects.create(connection, body, dry_run=False)
+        return None if answer.done else f"the state of {cluster} cannot be kept: {answer.message or answer.reason}"
 
     def _read(self, cluster: str, name: str, kind: str) -> Body | None:
         what = Object(cluster=cluster, kind=kind, namespace=OUR_NAMESPACE, name=name)

@@ -26,15 +26,24 @@ from tests.cluster.controlplane.cluster import Cluster
 from tests.cluster.controlplane.objects import a_node
 
 ROOT = Path(__file__).resolve().parents[2]
-MOVER = ROOT / "deploy" / "mover"
+DEPLOY = ROOT / "deploy"
+CRON_JOB = "/apis/batch/v1/namespaces/descheduler/cronjobs/descheduler-recover"
 PATIENCE = timedelta(seconds=60)
 
 
-def install(cluster: Cluster, binaries: Binaries, folder: Path) -> Path:
+def install(cluster: Cluster, binaries: Binaries, folder: Path, what: str = "mover") -> Path:
     """Apply the shipped manifests and answer a kubeconfig of the account they make."""
-    subprocess.run([binaries.kubectl, "--kubeconfig", cluster.kubeconfig, "apply", "-k", MOVER], check=True, capture_output=True)
+    command = [binaries.kubectl, "--kubeconfig", cluster.kubeconfig, "apply", "-k", DEPLOY / what]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
     cluster.wait_for_account("descheduler")
     return cluster.kubeconfig_of(folder / f"{cluster.name}.mover", cluster.token_of("descheduler", "descheduler"))
+
+
+def recover_job_succeeded(cluster: Cluster) -> None:
+    """As if the recover job had just ended well; nobody runs Jobs here."""
+    now = SystemClock().now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    cluster.api.patch(f"{CRON_JOB}/status", {"status": {"lastSuccessfulTime": now, "lastScheduleTime": now}})
 
 
 class Acting:
@@ -77,6 +86,11 @@ class Acting:
 
     def nodes_of(self, app: str) -> list[str]:
         return sorted(pod["spec"].get("nodeName", "-") for pod in self.pods(app))
+
+    def held(self) -> list[str]:
+        """The controllers whose new pods are held."""
+        found = self.cluster.api.items("/apis/fleet.descheduler.io/v1alpha1/namespaces/descheduler/placementholds")
+        return [uid for each in found for uid in each["spec"].get("ownerUIDs", ())]
 
     def leftovers(self) -> list[str]:
         """Whatever no finished run may leave behind."""

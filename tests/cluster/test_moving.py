@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from descheduler.domain.plan import Mover
-from tests.cluster.acting import Acting, a_move, a_placement, install, two_nodes, watching
+from tests.cluster.acting import CRON_JOB, Acting, a_move, a_placement, install, recover_job_succeeded, two_nodes, watching
 from tests.cluster.controlplane.api import Object
 from tests.cluster.controlplane.binaries import Binaries
 from tests.cluster.controlplane.cluster import Cluster
@@ -77,3 +77,47 @@ def test_an_evicted_pod_is_waited_for_and_the_scheduler_binds_the_waiting_one(ac
     assert [(result.outcome, result.node) for result in (*outcome.results, *bound.results)] == [("Done", target), ("Done", source)]
     assert (acting.nodes_of("small"), acting.nodes_of("big")) == ([target], [source])
     assert acting.leftovers() == []
+
+
+# Hold.
+
+
+@pytest.fixture
+def holding(east: Cluster, binaries: Binaries, tmp_path: Path) -> Acting:
+    """Two nodes, the namespace ``shop``, and the mover with all that Hold needs."""
+    kubeconfig = install(east, binaries, tmp_path, "hold")
+    recover_job_succeeded(east)
+    east.namespace("shop")
+    two_nodes(east)
+    return Acting(east, kubeconfig)
+
+
+def test_a_held_pod_of_a_stateful_set_goes_to_exactly_its_node(holding: Acting) -> None:
+    holding.cluster.api.create(a_workload("db", "shop", 1, CPU, kind="StatefulSet"))
+    (db,) = holding.running("db")
+    source = db["spec"]["nodeName"]
+    target = "b" if source == "a" else "a"
+
+    outcome = holding.act(a_move(db, target, mover=Mover.HOLD))
+
+    assert [(result.outcome, result.node) for result in outcome.results] == [("Done", target)], outcome
+    assert [(pod["metadata"]["name"], pod["spec"]["nodeName"]) for pod in holding.pods("db")] == [("db-0", target)]
+    assert holding.held() == []
+    assert holding.leftovers() == []
+
+
+def test_hold_is_offered_only_while_somebody_would_release_what_a_dead_run_held(holding: Acting) -> None:
+    api = holding.cluster.api
+
+    def offered() -> bool:
+        (cluster,) = holding.fleet().snapshot().clusters
+        return "Hold" in (cluster.movers or ())
+
+    with_all = offered()
+    api.patch(f"{CRON_JOB}/status", {"status": {"lastSuccessfulTime": "2026-01-01T00:00:00Z"}})
+    with_a_stale_job = offered()
+    recover_job_succeeded(holding.cluster)
+    binding = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings/placement-hold.fleet.descheduler.io"
+    api.delete(binding)
+
+    assert (with_all, with_a_stale_job, offered()) == (True, False, False)

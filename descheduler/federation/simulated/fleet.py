@@ -188,8 +188,9 @@ class SimulatedFleet:
     def load(self, cluster: str) -> Body | None:
         return self._saved.get(cluster, {})
 
-    def save(self, cluster: str, state: Body) -> None:
+    def save(self, cluster: str, state: Body) -> str | None:
         self._saved[cluster] = dict(state)
+        return None
 
     # The life of the fleet
 
