@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import replace
 
-from descheduler.domain.objects import Pod
-from descheduler.execute.world import Surprise, World
+from descheduler.domain.objects import Cluster, Pod
+from descheduler.execute.world import Pause, Surprise, World
 from descheduler.ports import Object
 from descheduler.rules.scene import Scene
+
+
+class NotYet(Surprise):
+    """Only copies of ours that keep room stand in the way: what leaves for them has not left yet, and then there is room for both."""
 
 
 def check(world: World, pod: Object, node: str | None, *, old_self_stays: bool) -> None:
@@ -15,20 +20,38 @@ def check(world: World, pod: Object, node: str | None, *, old_self_stays: bool) 
 
     ``old_self_stays``: the pod itself keeps its room beside the newcomer (Surge).
     """
-    scene, found = _look(world, pod, old_self_stays)
+    cluster, found = _look(world, pod)
     newcomer = replace(found, uid="", node=None, nominated_node=None, terminating=False)
+    there = [p for p in cluster.pods if old_self_stays or p.uid != pod.uid]
+    scene = Scene(cluster.nodes, there)
     if node is None:
         if not scene.feasible(newcomer):
             raise Surprise("scheduling", f"{found.ref}: no node has room for its successor any more")
         return
     reason = scene.objection(newcomer, node)
-    if reason is not None:
-        raise Surprise("scheduling", f"{pod.cluster}/{node} cannot take {found.ref} any more: {reason}")
+    if reason is None:
+        return
+    keepers = {copy.uid for copy, place in world.reserved.items() if (copy.cluster, place) == (pod.cluster, node)}
+    without = Scene(cluster.nodes, (p for p in there if p.node is not None or p.uid not in keepers))
+    if keepers and without.objection(newcomer, node) is None:
+        raise NotYet("scheduling", f"{pod.cluster}/{node} cannot take {found.ref} yet: room that is being made there is kept")
+    raise Surprise("scheduling", f"{pod.cluster}/{node} cannot take {found.ref} any more: {reason}")
 
 
-def _look(world: World, pod: Object, old_self_stays: bool) -> tuple[Scene, Pod]:
+def until_fits(world: World, pod: Object, node: str, *, old_self_stays: bool) -> Generator[Pause, None, None]:
+    """``check``, waiting while only our own reserved copies stand in the way. Raises Surprise."""
+    while True:
+        try:
+            check(world, pod, node, old_self_stays=old_self_stays)
+        except NotYet as not_yet:
+            yield Pause(str(not_yet))
+        else:
+            return
+
+
+def _look(world: World, pod: Object) -> tuple[Cluster, Pod]:
     cluster = world.reader.cluster(pod.cluster)
     found = next((p for p in cluster.pods if p.uid == pod.uid), None) if cluster else None
     if cluster is None or found is None:
         raise Surprise("churn", f"{pod.cluster}/{pod.namespace}/{pod.name} is not there any more")
-    return Scene(cluster.nodes, (p for p in cluster.pods if old_self_stays or p.uid != pod.uid)), found
+    return cluster, found

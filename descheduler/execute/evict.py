@@ -55,7 +55,11 @@ def leave(world: World, move: Move, check: Callable[[], None]) -> Generator[Paus
     what = pod_object(move.pod)
     while True:
         running_victim(world, move)
-        check()
+        try:
+            check()
+        except destination.NotYet as not_yet:
+            yield Pause(str(not_yet))
+            continue
         world.about_to_free(what.cluster, str(move.source.node))
         answer = world.actuator.evict(what)
         if answer.done:

@@ -72,7 +72,7 @@ def _steer(world: World, move: Move, held: Object, node: str) -> Generator[Pause
     yield from until_gone(world, pod_object(move.pod))
     while world.wave < move.arrival_wave:
         yield Pause("its room is being made", until_wave=move.arrival_wave)
-    destination.check(world, held, node, old_self_stays=False)
+    yield from destination.until_fits(world, held, node, old_self_stays=False)
     release(world, held, node)
 
 

@@ -81,7 +81,7 @@ def exchange(world: World, what: Exchange) -> Steps:
     yield from _turn(world, uid)
     original = what.read()
     check_surgeable(world, cluster, replica_set, original, waiting=what.waiting)
-    copy = _make_copy(world, what, replica_set, original, gated)
+    copy = yield from _make_copy(world, what, replica_set, original, gated)
     try:
         if gated:
             yield from _until_wave(world, what, copy)
@@ -109,12 +109,12 @@ def _turn(world: World, replica_set_uid: str) -> Pauses:
         yield Pause("another replica is being exchanged")
 
 
-def _make_copy(world: World, what: Exchange, replica_set: Body, original: Body, gated: bool) -> Object:
+def _make_copy(world: World, what: Exchange, replica_set: Body, original: Body, gated: bool) -> Generator[Pause, None, Object]:
     cluster = what.target.cluster
     body = copies.copy_body(world, cluster, replica_set, original, what.node, gated=gated)
     copies.rehearse(world, cluster, body, original)
     if not gated:
-        destination.check(world, pod_object(what.pod), what.node, old_self_stays=True)
+        yield from destination.until_fits(world, pod_object(what.pod), what.node, old_self_stays=True)
     copy = copies.create(world, cluster, body)
     if gated:
         try:
@@ -130,10 +130,10 @@ def _until_wave(world: World, what: Exchange, copy: Object) -> Pauses:
     while world.wave < what.wave:
         yield Pause("its room is being made", until_wave=what.wave)
     what.read()
+    yield from destination.until_fits(world, copy, what.node, old_self_stays=False)
     body = read_same(world, copy)
     if body is None:
         raise Surprise("churn", f"the reserved copy {copy.name} is gone")
-    destination.check(world, copy, what.node, old_self_stays=False)
     gates = [gate for gate in body["spec"].get("schedulingGates") or () if gate["name"] != RESERVED_GATE]
     guard = {"resourceVersion": body["metadata"]["resourceVersion"]}
     patched(world, copy, {"metadata": guard, "spec": {"schedulingGates": gates}}, f"{copy.name}: gate")

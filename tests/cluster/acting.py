@@ -33,7 +33,7 @@ PATIENCE = timedelta(seconds=60)
 
 def install(cluster: Cluster, binaries: Binaries, folder: Path, what: str = "mover") -> Path:
     """Apply the shipped manifests and answer a kubeconfig of the account they make."""
-    command = [binaries.kubectl, "--kubeconfig", cluster.kubeconfig, "apply", "-k", DEPLOY / what]
+    command: list[str | Path] = [binaries.kubectl, "--kubeconfig", cluster.kubeconfig, "apply", "-k", DEPLOY / what]
     ended = subprocess.run(command, check=False, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     cluster.wait_for_account("descheduler")

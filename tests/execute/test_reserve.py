@@ -96,3 +96,16 @@ def test_a_waiting_pod_that_fits_already_needs_no_move() -> None:
 
     assert outcome.complete
     assert stage.verbs() == []
+
+
+def test_who_arrives_beside_room_that_is_being_kept_waits_until_the_leaver_has_left() -> None:
+    leaver = a_pod("leaver", on="hole", of="leaver", cpu=4)
+    big = a_pod("big", of="big", cpu=4, priority=10, node_selector={"kubernetes.io/hostname": "hole"})
+    comer = a_pod("comer", on="y", of="comer", cpu=2)
+    stage = Stage(a_node("hole", cpu=6), a_node("x", cpu=4), a_node("y", cpu=2), leaver, big, comer)
+
+    # In any order within the wave: the comer fits beside the leaver, and beside what is kept for big; not beside both.
+    outcome = stage.act(a_move(comer, "hole"), a_move(leaver, "x", room_for=[big]), a_placement(big, "hole", wave=2, mover=SURGE))
+
+    assert outcome.complete, outcome
+    assert (stage.nodes_of("comer"), stage.nodes_of("big")) == (["hole"], ["hole"])

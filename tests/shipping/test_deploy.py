@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from descheduler import __version__, commandline
+from descheduler.domain import marks
 from descheduler.federation.kube_lists import LISTS
 from descheduler.settings import RunSettings
 
@@ -154,3 +155,62 @@ def test_settings_look_for_a_pod_s_account_where_kubernetes_mounts_it() -> None:
 
     assert str(told.service_account) == "/var/run/secrets/kubernetes.io/serviceaccount"
     assert POD["automountServiceAccountToken"] is True
+
+
+# What it takes to act.
+
+MOVER, HOLD = ROOT / "deploy" / "mover", ROOT / "deploy" / "hold"
+
+
+def shipped(folder: Path) -> list[Json]:
+    told: Json = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
+    files = [folder / name for name in told["resources"] if name.endswith(".yaml")]
+    return [document for file in files for document in yaml.safe_load_all(file.read_text(encoding="utf-8")) if document]
+
+
+@pytest.mark.parametrize("folder", [MOVER, HOLD])
+def test_every_file_of_an_overlay_is_part_of_it(folder: Path) -> None:
+    told: Json = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
+    generated = {file.rpartition("=")[2] for generator in told.get("configMapGenerator", ()) for file in generator["files"]}
+
+    listed = {name for name in told["resources"] if name.endswith(".yaml")} | generated
+
+    assert {path.name for path in folder.iterdir()} == {"kustomization.yaml", *listed}
+
+
+def test_the_mover_s_policy_is_the_shipped_one_that_acts() -> None:
+    assert (MOVER / "balanced.yaml").read_bytes() == (ROOT / "policies" / "balanced.yaml").read_bytes()
+    assert yaml.safe_load((MOVER / "balanced.yaml").read_text(encoding="utf-8"))["spec"]["mode"] == "Apply"
+
+
+def test_the_mover_touches_no_node_no_secret_and_no_workload() -> None:
+    rules = [rule for document in shipped(MOVER) for rule in document.get("rules", ())]
+    written = {resource for rule in rules if set(rule["verbs"]) - {"get", "list", "watch"} for resource in rule["resources"]}
+    words = {word for rule in rules for field in rule.values() for word in field}
+
+    assert written == {"pods", "pods/status", "pods/eviction", "podtemplates", "leases", "configmaps", "placementholds"}
+    assert not words & {"*", "secrets", "nodes", "pods/exec", "escalate", "bind", "impersonate"}
+
+
+def test_only_the_tool_s_own_configmaps_and_lease_are_named() -> None:
+    (role,) = (document for document in shipped(MOVER) if document["kind"] == "Role")
+    unnamed = [rule for rule in role["rules"] if "resourceNames" not in rule]
+
+    assert role["metadata"]["namespace"] == "descheduler"
+    assert all(rule["verbs"] == ["create"] for rule in unnamed)  # what is created has no name yet
+
+
+def test_the_hold_policy_gates_with_the_gate_that_recovery_looks_for() -> None:
+    by_kind = {document["kind"]: document for document in shipped(HOLD)}
+    policy, binding, job = (by_kind[kind] for kind in ("MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "CronJob"))
+    (mutation,) = policy["spec"]["mutations"]
+
+    assert policy["metadata"]["name"] == binding["metadata"]["name"] == binding["spec"]["policyName"] == marks.HOLD_POLICY
+    assert policy["spec"]["paramKind"] == {"apiVersion": marks.HOLD_API, "kind": marks.HOLD_KIND}
+    assert binding["spec"]["paramRef"]["name"] == marks.HOLD_NAME
+    assert binding["spec"]["paramRef"]["namespace"] == marks.HOLD_NAMESPACE
+    assert mutation["patchType"] == "ApplyConfiguration"  # a JSONPatch with a list of objects panics the API server
+    assert f"'{marks.HOLD_GATE}'" in mutation["applyConfiguration"]["expression"]
+    assert policy["spec"]["failurePolicy"] == "Ignore"
+    assert job["metadata"]["name"] == marks.RECOVER_JOB
+    assert job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["args"] == ["recover"]

@@ -1,0 +1,107 @@
+"""The memory in the clusters: written before the first step, told how it ended, and nothing is done where it cannot be had."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from descheduler.domain.history import BEGUN, DONE
+from descheduler.domain.report import Outcome
+from descheduler.execute import Hands, act, recall
+from descheduler.federation.simulated import SimulatedFleet
+from descheduler.ports import Body
+from tests.builders import a_node, a_pod, a_snapshot
+from tests.fakes import FakeClock
+from tests.plan_builders import a_move, a_placement, a_plan
+from tests.problems import a_policy
+
+SMALL, BIG = a_pod("small", on="a", of="web", cpu=1), a_pod("big", of="batch", cpu=4)
+POLICY = {"trigger": {"pendingFor": "0s"}}
+
+
+class Forgetful(SimulatedFleet):
+    """A fleet that keeps every state it was given, or cannot keep any."""
+
+    kept: list[Body]
+    lost = False
+    full = False
+
+    def load(self, cluster: str) -> Body | None:
+        return None if self.lost else super().load(cluster)
+
+    def save(self, cluster: str, state: Body) -> str | None:
+        self.kept.append(state)
+        return "no room left" if self.full else super().save(cluster, state)
+
+
+def a_fleet() -> tuple[Forgetful, FakeClock]:
+    clock = FakeClock()
+    fleet = Forgetful(a_snapshot(a_node("a", cpu=4), a_node("b", cpu=1), SMALL, BIG), clock)
+    fleet.kept = []
+    return fleet, clock
+
+
+def acted(fleet: SimulatedFleet, clock: FakeClock, **spec: Any) -> Outcome:
+    plan = a_plan(a_move(SMALL, "b", room_for=[BIG]), a_placement(BIG, "a", wave=2))
+    return act(plan, a_policy(**(POLICY | spec)), fleet, Hands(actuator=fleet, store=fleet), clock)
+
+
+def test_a_move_is_written_down_before_it_begins_and_again_when_it_has_ended() -> None:
+    fleet, clock = a_fleet()
+
+    outcome = acted(fleet, clock)
+
+    assert outcome.complete
+    assert [[move["outcome"] for move in state["moves"]] for state in fleet.kept] == [[BEGUN], [DONE]]
+    (move,) = recall(fleet, ["east"])[0].moves
+    assert (move.workload, move.source, move.target) == (("east", "default", "Deployment", "web"), "a", "b")
+
+
+def test_what_was_skipped_is_forgotten_again() -> None:
+    fleet, clock = a_fleet()
+    plan = a_plan(a_move(SMALL, "b", room_for=[BIG]), a_placement(BIG, "a", wave=2))
+
+    act(plan, a_policy(**POLICY), fleet, Hands(actuator=fleet, store=fleet, stop=lambda: "stopped by SIGTERM"), clock)
+
+    assert [len(state["moves"]) for state in fleet.kept] == [1, 0]
+
+
+def test_nothing_is_done_where_the_memory_cannot_be_read_or_kept() -> None:
+    for fault in ("lost", "full"):
+        fleet, clock = a_fleet()
+        setattr(fleet, fault, True)
+
+        outcome = acted(fleet, clock, secondLook={"minGainShare": 0})
+
+        assert {result.outcome for result in outcome.results} == {"Skipped"}, fault
+        assert [call for call in fleet.log if not call.dry_run] == []
+
+
+def test_a_state_that_is_not_ours_is_not_believed() -> None:
+    states: list[Body] = [{"moves": [{"at": "yesterday"}]}, {"moves": 7}, {"seen": []}, {"seen": {"uid": "often"}}]
+    for state in states:
+        fleet, _ = a_fleet()
+        fleet.save("east", state)
+
+        history, lost = recall(fleet, ["east"])
+
+        assert list(lost) == ["east"], state
+        assert history.moves == ()
+
+
+def test_a_second_run_leaves_the_workload_alone_and_the_day_after_it_does_not_go_back() -> None:
+    fleet, clock = a_fleet()
+    acted(fleet, clock)
+    again = a_plan(a_move(next(pod for pod in fleet.snapshot().pods() if pod.node == "b"), "a"))
+    again = replace(again, metadata=replace(again.metadata, run_id="run-2"))
+    policy = a_policy(**POLICY, secondLook={"minGainShare": 0}, limits={"movesPerPlacedPod": None}, protections={"minPodAge": "0s"})
+
+    reasons = []
+    for pause in (timedelta(), timedelta(hours=2)):
+        clock.sleep(pause)
+        outcome = act(again, policy, fleet, Hands(actuator=fleet, store=fleet), clock)
+        reasons.append(outcome.results[0].message)
+
+    assert "was moved a short time ago: cooldown until" in reasons[0]
+    assert reasons[1] == "a does not admit it any more"
