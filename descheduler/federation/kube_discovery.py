@@ -109,10 +109,9 @@ def hold_works(connection: Connection) -> bool:
 
     What we may not ask about is not there. Whether the policy does what it shall is probed before anything is evicted.
     """
-    paths = (
-        f"/apis/{HOLD_API}",
-        *(f"/apis/admissionregistration.k8s.io/{{}}/{kind}/{HOLD_POLICY}" for kind in ADMISSION_KINDS),
-    )
+    if _there(connection, f"/apis/{HOLD_API}") is None:
+        return False
+    paths = [f"/apis/admissionregistration.k8s.io/{{}}/{kind}/{HOLD_POLICY}" for kind in ADMISSION_KINDS]
     if not any(all(_there(connection, path.format(version)) is not None for path in paths) for version in ADMISSION_VERSIONS):
         return False
     job = _there(connection, f"/apis/batch/v1/namespaces/{HOLD_NAMESPACE}/cronjobs/{RECOVER_JOB}")

@@ -63,8 +63,8 @@ def test_we_are_known_before_anything_is_listed_and_nodes_come_before_pods(api: 
     read(connection)
 
     paths = list(dict.fromkeys(asked.path for asked in api.asked))
-    assert paths[:5] == [WHO, "/api/v1/namespaces/kube-system", RIGHTS, "/version", "/api/v1/nodes"]
-    assert paths[5] == PODS.path
+    assert paths[:6] == [WHO, "/api/v1/namespaces/kube-system", RIGHTS, "/version", "/apis/fleet.descheduler.io/v1alpha1", "/api/v1/nodes"]
+    assert paths[6] == PODS.path
     assert {asked.method for asked in api.asked if asked.path not in (WHO, RIGHTS)} == {"GET"}
 
 
