@@ -14,13 +14,14 @@ from descheduler.cli import main
 from descheduler.domain.explanation import Bound, Explanation, Occupants, Waiting
 from descheduler.domain.plan import Category
 from descheduler.domain.resources import VOLUMES, Resources
-from descheduler.domain.selectors import HostPort, NodeDemand, Taint, Toleration
+from descheduler.domain.selectors import HostPort, NodeDemand, PodTerm, Taint, Toleration
 from descheduler.domain.snapshot import Snapshot, Unreadable
 from descheduler.errors import UsageError
 from descheduler.explain import explain, find
 from descheduler.output.explanation import explanation_to_json, render_explanation
 from descheduler.pipeline import Options, plan
 from tests.builders import (
+    HOSTNAME,
     NOW,
     ZONE,
     Thing,
@@ -32,6 +33,7 @@ from tests.builders import (
     a_snapshot,
     a_term,
     apart_from,
+    selecting,
     spread_over,
 )
 from tests.questions import a_policy
@@ -204,6 +206,14 @@ def test_rules_between_pods_name_whom_they_mean() -> None:
         ("node(s) didn't satisfy existing pods anti-affinity rules", ("a1", "a2"), ("east/default/loner",)),
         ("node(s) didn't match pod anti-affinity rules", ("b1",), ("east/default/rival",)),
     ]
+
+
+def test_the_pod_s_own_terms_are_read_as_its_scheduler_reads_them() -> None:
+    """A namespaceSelector that takes a namespace without labels takes them all when its carrier is the newcomer."""
+    term = PodTerm(HOSTNAME, selecting(app="x"), frozenset({"shop"}), takes_unlabelled=True)
+    pods = [a_pod("p", anti_affinity=[term]), a_pod("there", on="n", labels={"app": "x"}, namespace="other")]
+
+    assert [n.pods for n in waits("p", *pods, a_node("n")).neighbours] == [("east/other/there",)]
 
 
 def test_ports_claims_and_spread_name_what_they_run_into() -> None:

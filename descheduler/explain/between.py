@@ -40,7 +40,8 @@ class _Pointed:
         others = [p for p in cluster.pods if p.uid != pod.uid]
         self._bound = [p for p in others if p.node in scene.nodes]
         self._nominated = [p for p in others if p.node is None and p.nominated_node is not None]
-        self._avoided = self._by_domain((p, term) for p in self._bound for term in pod.spec.anti_affinity if _speaks_of(term, p))
+        self._shunning = tuple(term.of_newcomer for term in pod.spec.anti_affinity)
+        self._avoided = self._by_domain((p, term) for p in self._bound for term in self._shunning if _speaks_of(term, p))
         self._repelling = self._by_domain((p, term) for p in self._bound for term in p.spec.anti_affinity if _speaks_of(term, pod))
 
     def at(self, reason: str, node: Node) -> Iterator[Pod]:
@@ -53,7 +54,7 @@ class _Pointed:
             yield from (p for p in self._bound if set(spec.exclusive_claims) & set(p.spec.exclusive_claims))
         elif reason == words.POD_ANTI_AFFINITY:
             yield from (p for domain in node.labels for p in self._avoided.get(domain, ()))
-            yield from (p for p in guests if any(_speaks_of(term, p) for term in spec.anti_affinity))
+            yield from (p for p in guests if any(_speaks_of(term, p) for term in self._shunning))
         elif reason == words.EXISTING_ANTI_AFFINITY:
             yield from (p for domain in node.labels for p in self._repelling.get(domain, ()))
             yield from (p for p in guests if any(_speaks_of(term, self._pod) for term in p.spec.anti_affinity))
