@@ -35,11 +35,19 @@ def _over_quota(problem: Problem, route: Route, asking: list[int]) -> Iterator[i
             spent.update({(at, s.arrival_wave): adds[s.pod_class] for at, adds in enumerate(rows) if s.pod_class in adds})
     for i in asking:
         bind = route.binds[i]
-        mine = {(at, bind.wave): adds[bind.pod_class] for at, adds in enumerate(rows) if bind.pod_class in adds}
+        waves = _waves_of_copy(problem, route, bind)
+        mine = {(at, wave): adds[bind.pod_class] for at, adds in enumerate(rows) if bind.pod_class in adds for wave in waves}
         if any(spent[key] + amount > limits[key[0]] for key, amount in mine.items()):
             yield i
         else:
             spent.update(mine)
+
+
+def _waves_of_copy(problem: Problem, route: Route, bind: Bind) -> range:
+    """From the wave in which its hole may begin to be made, for the copy is there before the room is, to the wave in which it is adopted."""
+    cluster = problem.classes[bind.pod_class].cluster
+    makers = [s.wave for s in route.shifts if problem.classes[s.pod_class].cluster == cluster and s.wave <= bind.wave]
+    return range(min([bind.wave, *makers]), bind.wave + 1)
 
 
 def _skewed(problem: Problem, route: Route, asking: list[int]) -> Iterator[int]:

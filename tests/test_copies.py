@@ -30,6 +30,17 @@ def test_moves_that_make_copies_go_first() -> None:
     assert refused(problem, a_route(bind(problem, "new", "n", mover=SURGE))) == frozenset()
 
 
+def test_a_copy_is_there_while_its_hole_is_being_made() -> None:
+    """It keeps the hole from its first maker's wave on; without a maker it comes with its own wave."""
+    nodes = [a_node("n"), a_node("m"), a_node("far", cluster="west")]
+    others = [a_pod("held", on="n", of="db", kind="StatefulSet"), a_pod("away", on="far", of="away", cluster="west")]
+    problem = a_problem(*nodes, *others, a_pod("soon", of="soon"), a_pod("late", of="late"), a_quota(pods=1))
+    binds = (bind(problem, "soon", "m", mover=SURGE), bind(problem, "late", "n", mover=SURGE, wave=2))
+
+    assert refused(problem, a_route(shift(problem, "held", "m", mover=Mover.HOLD), *binds)) == {1}
+    assert refused(problem, a_route(*binds)) == frozenset()
+
+
 def test_whoever_is_left_to_the_scheduler_needs_no_copy() -> None:
     problem = a_problem(a_node("n"), a_pod("new", of="new"), a_quota(pods=0))
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from tests.judge.affinity import clash, company_refusal
-from tests.judge.fleet import Node, Pod
+from tests.judge.fleet import Cluster, Node, Pod
 from tests.judge.labels import node_selected, untolerated
 from tests.judge.ports import port_refusal
 from tests.judge.spread import spread_refusal
@@ -43,6 +43,19 @@ def refusal(pod: Pod, node: Node, *, cordons: bool = True, lifecycle: bool = Tru
     if not node_selected(pod.spec, node.name, node.labels):
         return "node affinity or selector does not match"
     return None
+
+
+def node_refusal(
+    pod: Pod, node: Node, cluster: Cluster, *, fresh: bool = False, cordons: bool = True, lifecycle: bool = True
+) -> str | None:
+    """``refusal``, or why the pod's volumes or what the scheduler adds to every pod keep it from the node."""
+    added = cluster.configuration.get("addedAffinity") or {}
+    added_to_all = {"affinity": {"nodeAffinity": added}}
+    return (
+        refusal(pod, node, cordons=cordons, lifecycle=lifecycle)
+        or (None if node_selected(added_to_all, node.name, node.labels) else "the scheduler's addedAffinity does not match")
+        or volume_refusal(pod, node, cluster, fresh=fresh)
+    )
 
 
 def nominees(guest: Guest, state: State, *, stricter: bool = False) -> list[Guest]:
@@ -98,8 +111,7 @@ def joint_refusal(guest: Guest, state: State, *, reserved: Iterable[Guest] = (),
         return "there is no such node"
     held = [*nominees(guest, state, stricter=stricter), *reserved]
     return (
-        refusal(guest.pod, node)
-        or volume_refusal(guest.pod, node, state.cluster, fresh=guest.fresh)
+        node_refusal(guest.pod, node, state.cluster, fresh=guest.fresh)
         or ("a pod of unknown size is there" if state.closed(guest.node) else None)
         or state.lacks(guest, reserved=room_of(held))
         or company_of(guest, state, state, held, stricter=stricter)

@@ -211,12 +211,20 @@ class Cluster:
         return self._by_name.get((kind, namespace, name))
 
     @cached_property
+    def configuration(self) -> Body:
+        """What the Fleet file says of the scheduler, for nobody can read it."""
+        return self.declared.get("scheduler") or {}
+
+    @cached_property
     def schedulers(self) -> list[str]:
-        """Profiles with the default plugins; the Fleet file says so, nobody can read it."""
-        listed = (self.declared.get("scheduler") or {}).get("profiles")
-        if listed is None:
-            return [DEFAULT]
-        return [str(each.get("schedulerName", DEFAULT)) if isinstance(each, dict) else str(each) for each in listed]
+        """Profiles with the default plugins."""
+        return [str(each) for each in self.configuration.get("profiles") or [DEFAULT]]
+
+    def ignores(self, resource: str) -> bool:
+        """Whether NodeResourcesFit does not look at an extended resource."""
+        groups = self.configuration.get("ignoredResourceGroups") or []
+        group, slash, _ = resource.partition("/")
+        return bool(slash) and (resource in (self.configuration.get("ignoredResources") or []) or group in groups)
 
     def serves(self, pod: Pod) -> bool:
         """Whether a scheduler that is modelled is responsible for the pod."""

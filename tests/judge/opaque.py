@@ -29,6 +29,9 @@ def must_be_opaque(pod: Pod, cluster: Cluster) -> str | None:
         return "its size cannot be read"
     if not cluster.serves(pod):
         return f"scheduler {pod.spec.get('schedulerName', DEFAULT)} is responsible"
+    defaults = cluster.configuration.get("defaultConstraints") or []
+    if not pod.spec.get("topologySpreadConstraints") and any(c.get("whenUnsatisfiable") == "DoNotSchedule" for c in defaults):
+        return "the scheduler's hard default constraints apply to it"
     runtime = pod.spec.get("runtimeClassName")
     if runtime and cluster.named("RuntimeClass", runtime) is None:
         return f"its RuntimeClass {runtime} is not in the snapshot"

@@ -155,6 +155,17 @@ def profiles(*names: object) -> Change:
     return lambda case: case.fleet["clusters"][0].update(scheduler={"profiles": list(names)})
 
 
+def configured(**scheduler: object) -> Change:
+    return lambda case: case.fleet["clusters"][0].update(scheduler=scheduler)
+
+
+def dongles(case: Case) -> None:
+    case.get("big")["spec"]["containers"][0]["resources"]["requests"]["example.com/dongle"] = "1"
+
+
+ONLY_N3: Body = {"nodeSelectorTerms": [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n3"]}]}]}
+
+
 def pinned(note: str) -> Change:
     def change(case: Case) -> None:
         case.get("web-1")["metadata"]["annotations"][PIN] = note
@@ -243,6 +254,15 @@ SPOILT: dict[str, tuple[Change, str]] = {
     "a candidate of cluster-autoscaler": (marked("DeletionCandidateOfClusterAutoscaler"), "it is marked Deletion"),
     "a node marked by Karpenter": (marked("karpenter.sh/disrupted"), "it is marked karpenter.sh/disrupted"),
     "a profile that nobody told of": (lambda c: asks(c, "big", schedulerName="batch"), "scheduler batch is responsible"),
+    "resources that are not ignored": (both(configured(ignoredResources=["example.com/doll"]), dongles), "c/n1: example.com/dongle 1 > 0"),
+    "affinity that the scheduler adds": (
+        configured(addedAffinity={"requiredDuringSchedulingIgnoredDuringExecution": ONLY_N3}),
+        "c/n2: the scheduler's addedAffinity does not match",
+    ),
+    "hard constraints that the scheduler adds": (
+        configured(defaultConstraints=[{"topologyKey": "zone", "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule"}]),
+        "it may not be placed: the scheduler's hard default constraints apply to it",
+    ),
     "a cluster without the default profile": (profiles("batch"), "scheduler default-scheduler is responsible"),
     "a pin of somebody else": (pinned("n3"), "c/n2: node affinity or selector does not match"),
     "a RuntimeClass that is not there": (lambda c: asks(c, "big", runtimeClassName="sandbox"), "its RuntimeClass sandbox is not in"),
@@ -295,6 +315,11 @@ LAWFUL: dict[str, Change] = {
     "a spread that counts nobody": web_is_spread_by({}),
     "a nominated pod of lower priority": late_is_nominated(-1),
     "a profile of the Fleet file": both(profiles("default-scheduler", "batch"), lambda c: asks(c, "big", schedulerName="batch")),
+    "resources that are ignored": both(configured(ignoredResources=["example.com/dongle"]), dongles),
+    "resources of an ignored group": both(configured(ignoredResourceGroups=["example.com"]), dongles),
+    "soft constraints that the scheduler adds": configured(
+        defaultConstraints=[{"topologyKey": "zone", "maxSkew": 1, "whenUnsatisfiable": "ScheduleAnyway"}]
+    ),
     "our own pin": pinned("n1"),
     "a neighbour that may not grow": both(
         beside("other-1", "other", "n2", "3"),

@@ -91,11 +91,12 @@ class State:
             if token in self.at[guest.node]:
                 used.subtract(self.guests[token].requests)
         for name, amount in sorted(guest.requests.items()):
-            if amount > 0 and used[name] + amount > room.get(name, 0):
+            if amount > 0 and used[name] + amount > room.get(name, 0) and not self.cluster.ignores(name):
                 return f"{name} {used[name] + amount} > {room.get(name, 0)}"
         return None
 
     def has_room(self, guest: Guest) -> bool:
         """``lacks`` in short, for a guest that is not in the state."""
         room, used = self.cluster.nodes[guest.node].allocatable or {}, self.used[guest.node]
-        return all(not amount or used[name] + amount <= room.get(name, 0) for name, amount in guest.requests.items())
+        short = [name for name, amount in guest.requests.items() if amount and used[name] + amount > room.get(name, 0)]
+        return all(self.cluster.ignores(name) for name in short)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.judge.budgets import budget_violations
-from tests.judge.fit import company_of, nominees, refusal, room_of
+from tests.judge.fit import company_of, node_refusal, nominees, room_of
 from tests.judge.fleet import Cluster, Fleet, Pod
 from tests.judge.moves import Step, residents
 from tests.judge.quantities import Body
 from tests.judge.quotas import quota_violations
 from tests.judge.spread import counts, counts_for, floor_of, hard, identity, spread_refusal
 from tests.judge.state import Guest, State
-from tests.judge.volumes import volume_refusal
 
 
 def wave_violations(fleet: Fleet, steps: list[Step]) -> Iterator[str]:
@@ -63,8 +62,7 @@ def arrival_refusal(step: Step, guest: Guest, most: State, least: State) -> str 
     node = most.cluster.nodes[guest.node]
     few, held = _with_own_old_self(step, most, least), nominees(guest, most)
     return (
-        refusal(step.pod, node)
-        or volume_refusal(step.pod, node, most.cluster, fresh=guest.fresh)
+        node_refusal(step.pod, node, most.cluster, fresh=guest.fresh)
         or ("a pod of unknown size is there" if most.closed(guest.node) else None)
         or most.lacks(guest, reserved=room_of(held), ignoring=ignoring)
         or company_of(guest, most, few, held, ignoring=ignoring)

@@ -30,6 +30,7 @@ HARDER = (
         "hugepages-2Mi",
     ),
     *("overhead", "runtimeClassName", "initContainers", "PodResizePending", "allocatedResources", "limits", "priorityClassName"),
+    *("ignoredResources", "ignoredResourceGroups", "addedAffinity", "defaultConstraints"),
     *("profiles", "batch", "template", "fleet.descheduler.io/pin", "ToBeDeletedByClusterAutoscaler", "karpenter.sh/disrupted"),
     *("nominatedNodeName", "ResourceQuota", "scopes", "scopeSelector", "PersistentVolumeClaim", "PersistentVolume", "StorageClass"),
     *("allowedTopologies", "volume.kubernetes.io/selected-node", "CSIStorageCapacity", "CSINode", "VolumeAttachment", "ReadWriteOncePod"),

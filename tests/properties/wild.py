@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.properties.wild_more import More
+from tests.properties.wild_more import More, a_scheduler
 from tests.properties.wild_policy import a_wild_policy, emptying, more_of_a_policy
 from tests.raw import (
     Json,
@@ -273,8 +273,9 @@ def a_wilder_fleet(seed: int) -> WildFleet:
     for objects in wild.clusters.values():
         More(objects, dice).grow()
     for listed in wild.fleet["clusters"]:
-        if dice.random() < 0.5:
-            listed["scheduler"] = {"profiles": ["default-scheduler", "batch"]}
+        told = a_scheduler(dice)
+        if told:
+            listed["scheduler"] = told
     more_of_a_policy(wild.policy, dice)
     return wild
 

@@ -47,6 +47,22 @@ class Kin:
         return [pod for pod in self.pods if "nodeName" in pod["spec"]]
 
 
+def a_scheduler(dice: Random) -> Json:
+    """What the Fleet file says of a cluster's scheduler."""
+    told: Json = {}
+    if dice.random() < 0.5:
+        told["profiles"] = ["default-scheduler", "batch"]
+    if dice.random() < 0.1:
+        told |= dice.choice([{"ignoredResources": ["nvidia.com/gpu"]}, {"ignoredResourceGroups": ["nvidia.com"]}])
+    if dice.random() < 0.1:
+        need = {"key": "cores", "operator": "NotIn", "values": [dice.choice(["2", "many"])]}
+        told["addedAffinity"] = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": [need]}]}}
+    if dice.random() < 0.1:
+        action = dice.choice(["ScheduleAnyway", "ScheduleAnyway", "DoNotSchedule"])
+        told["defaultConstraints"] = [{"topologyKey": ZONE, "maxSkew": 1, "whenUnsatisfiable": action}]
+    return told
+
+
 class More:
     """One cluster to be made harder."""
 
