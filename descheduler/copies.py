@@ -44,7 +44,7 @@ def _over_quota(problem: Problem, route: Route, asking: list[int]) -> Iterator[i
 
 
 def _waves_of_copy(problem: Problem, route: Route, bind: Bind) -> range:
-    """From the wave in which its hole may begin to be made, for the copy is there before the room is, to the wave in which it is adopted."""
+    """From the wave in which its hole may begin to be made, for the copy is there before the room is, to the one in which it is adopted."""
     cluster = problem.classes[bind.pod_class].cluster
     makers = [s.wave for s in route.shifts if problem.classes[s.pod_class].cluster == cluster and s.wave <= bind.wave]
     return range(min([bind.wave, *makers]), bind.wave + 1)

@@ -90,10 +90,11 @@ def pod_requests(spec: Body, status: Body | None = None) -> Amounts:
 
 
 def pod_limits(spec: Body) -> Amounts:
-    """Effective limits, summed as requests are; raises Unreadable."""
+    """Effective limits, summed as requests are, overhead added to what is limited; raises Unreadable."""
     total = _together(spec, lambda container: _asked((container.get("resources") or {}).get("limits")))
     total |= _at_pod_level(_asked((spec.get("resources") or {}).get("limits")))
-    return {name: whole(name, amount) for name, amount in _add(total, _asked(spec.get("overhead"))).items() if amount > 0}
+    more = _asked(spec.get("overhead"))
+    return {name: whole(name, amount + more.get(name, Fraction(0))) for name, amount in total.items() if amount > 0}
 
 
 def _at_pod_level(level: Sum) -> Sum:
