@@ -29,7 +29,7 @@ def claim_json(
     meta = meta_json(name, namespace="shop", uid=f"uid-claim-shop-{name}", annotations=notes) | dict(metadata or {})
     body: Json = {"accessModes": list(modes), "storageClassName": storage_class, "resources": {"requests": {"storage": size}}}
     body |= {"volumeName": volume} if volume else {}
-    told = phase or ("Bound" if volume else "Pending")
+    told = phase or ("Bound" if volume and completed is not False else "Pending")
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": body | spec, "status": {"phase": told}}
 
 

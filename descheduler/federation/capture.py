@@ -57,7 +57,7 @@ def capture(fleet: LiveFleet, directory: Path, *, compress: bool = False) -> Cap
         refuse_twins([folder.cluster for folder in found.values()])
         for cluster in unreadable:
             shutil.rmtree(work / cluster.cluster, ignore_errors=True)
-        told = _fleet_file(fleet, taken_at, [folder.cluster for folder in found.values()], unreadable)
+        told = _fleet_file(fleet, taken_at, list(found.values()), unreadable)
         (work / FLEET_FILE).write_text(told, encoding="utf-8")
         work.chmod(0o755)
         work.replace(directory)
@@ -85,6 +85,8 @@ class _Folder:
     """Only who it is."""
     count: int
     remarks: tuple[Remark, ...]
+    unread: tuple[str, ...] = ()
+    """Kinds that could not be listed."""
 
 
 def _capture(member: Member, connection: Connection, folder: Path, compress: bool) -> _Folder:
@@ -94,7 +96,7 @@ def _capture(member: Member, connection: Connection, folder: Path, compress: boo
         name=member.name, uid=discovered.uid, server_version=discovered.server_version, movers=movers_of(member, discovered.movers)
     )
     remarks = tuple(Remark(cluster=member.name, subject=subject, message=message) for subject, message in files.remarks)
-    return _Folder(cluster, files.count, remarks)
+    return _Folder(cluster, files.count, remarks, tuple(listing.kind for listing in discovered.lacking))
 
 
 class _Files:
@@ -167,13 +169,15 @@ class _Gzip(gzip.GzipFile):
         self._under.close()
 
 
-def _fleet_file(fleet: LiveFleet, taken_at: datetime, clusters: list[Cluster], unreadable: tuple[Unreadable, ...]) -> str:
+def _fleet_file(fleet: LiveFleet, taken_at: datetime, folders: list[_Folder], unreadable: tuple[Unreadable, ...]) -> str:
     """``fleet.yaml``; what could not be read stands in it as a comment, without the reason: that may hold anything."""
     schedulers = {member.name: {"scheduler": dict(member.scheduler.told)} if member.scheduler.told else {} for member in fleet.members}
-    listed = [
-        {"name": c.name, "uid": c.uid, "serverVersion": c.server_version, "movers": list(c.movers or ()), **schedulers[c.name]}
-        for c in sorted(clusters, key=lambda cluster: cluster.name)
-    ]
+    listed: list[dict[str, object]] = []
+    for folder in sorted(folders, key=lambda folder: folder.cluster.name):
+        c = folder.cluster
+        unread = {"unread": list(folder.unread)} if folder.unread else {}
+        movers = list(c.movers or ())
+        listed.append({"name": c.name, "uid": c.uid, "serverVersion": c.server_version, "movers": movers, **unread, **schedulers[c.name]})
     body = {
         "apiVersion": API_VERSION,
         "kind": "Fleet",

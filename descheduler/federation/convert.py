@@ -57,6 +57,8 @@ class ClusterBuilder:
         self._timed_kinds = _TIMED if timed else frozenset()
         self.kinds: set[str] = set()
         """The kinds of which there was an object or an empty list."""
+        self.unread: frozenset[str] = frozenset()
+        """Kinds that are there and could not be listed: unknown, not empty."""
         self._source = Source(name, interner or Interner())
         self._remarks: set[tuple[str, str]] = set()
         self._stores: dict[tuple[bool, str], Latest[Reading]] = {}
@@ -141,7 +143,7 @@ class ClusterBuilder:
             schedulers=self.scheduler.profiles,
             namespaces=tuple(found.namespace for found in spaces),
             scale_ups=tuple(sorted(scale_ups, key=lambda s: (s.namespace, s.pod, s.at, s.reason))),
-            absent=tuple(kind for kind in KINDS if kind not in self.kinds and KINDS[kind].missed),
+            absent=tuple(kind for kind in KINDS if kind not in self.kinds and kind not in self.unread and KINDS[kind].missed),
         )
         return cluster, self._all_remarks()
 
@@ -174,19 +176,22 @@ class ClusterBuilder:
         return tuple(pods), with_attach_limits(self._values("Node", Node), held, drivers, seen.claims)
 
     def _storage(self) -> Storage:
-        """What was read of it; a kind that nobody listed is unknown, not empty."""
+        """What was read of it. What pods name must be there; of what limits them, a kind that is absent is empty."""
 
         def listed(kind: str) -> dict[str, Any] | None:
             return by_name(self._all(kind)) if kind in self.kinds else None
 
+        def limiting(kind: str) -> dict[str, Any] | None:
+            return None if kind in self.unread else by_name(self._all(kind))
+
         claims = self._all("PersistentVolumeClaim") if "PersistentVolumeClaim" in self.kinds else None
-        attachments: list[Any] = self._all("VolumeAttachment") if "VolumeAttachment" in self.kinds else [Unread("", "")]
+        attachments: list[Any] = [Unread("", "")] if "VolumeAttachment" in self.unread else self._all("VolumeAttachment")
         return Storage(
             claims=None if claims is None else {(c.namespace, c.name): None if isinstance(c, Unread) else c for c in claims},
             volumes=listed("PersistentVolume"),
             classes=listed("StorageClass"),
-            nodes=listed("CSINode"),
-            drivers=listed("CSIDriver"),
+            nodes=limiting("CSINode"),
+            drivers=limiting("CSIDriver"),
             capacities=tuple(self._values("CSIStorageCapacity", Capacity)) if "CSIStorageCapacity" in self.kinds else None,
             attachments=None if any(isinstance(a, Unread) for a in attachments) else tuple(attachments),
         )
@@ -210,10 +215,17 @@ class ClusterBuilder:
 
 
 def cluster_from_objects(
-    name: str, objects: Iterable[object], *, uid: str = "", server_version: str = "", movers: tuple[str, ...] | None = None
+    name: str,
+    objects: Iterable[object],
+    *,
+    uid: str = "",
+    server_version: str = "",
+    movers: tuple[str, ...] | None = None,
+    unread: Iterable[str] = (),
 ) -> tuple[Cluster, tuple[Remark, ...]]:
-    """All objects of one cluster at once."""
+    """All objects of one cluster at once; ``unread`` are kinds that could not be listed."""
     builder = ClusterBuilder(name, uid=uid, server_version=server_version, movers=movers)
+    builder.unread = frozenset(unread)
     for raw in objects:
         builder.add(raw)
     return builder.build()

@@ -45,12 +45,13 @@ def read_claim(raw: Mapping[str, Any], place: Place) -> Claim:
     volume = text(spec.get("volumeName"), "spec.volumeName")
     asked = mapping(mapping(spec.get("resources"), "spec.resources").get("requests"), "spec.resources.requests")
     selected = notes.get(SELECTED_NODE)
+    phase = text(mapping(raw.get("status"), "status").get("phase"), "status.phase")
     return Claim(
         place.namespace,
         place.name,
         volume=volume,
-        bound=bool(volume) and BIND_COMPLETED in notes,
-        lost=text(mapping(raw.get("status"), "status").get("phase"), "status.phase") == "Lost",
+        bound=bool(volume) and (BIND_COMPLETED in notes or phase == "Bound"),
+        lost=phase == "Lost",
         terminating=meta.get("deletionTimestamp") is not None,
         storage_class=_class_of(notes, spec),
         selected_node=None if selected is None else text(selected, f"metadata.annotations[{SELECTED_NODE!a}]"),

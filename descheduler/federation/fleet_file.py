@@ -19,7 +19,7 @@ API_VERSION = "fleet.descheduler.io/v1alpha1"
 FEDERATIONS = ("Standalone", "TensileKube")
 MOVERS = ("Surge", "Hold", "Evict", "Recreate")
 ROLES = ("Upper", "Lower")
-FIELDS = ("name", "uid", "serverVersion", "movers", "scheduler", "kubeconfig", "role", "virtualNode")
+FIELDS = ("name", "uid", "serverVersion", "movers", "unread", "scheduler", "kubeconfig", "role", "virtualNode")
 """Of a cluster."""
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -41,6 +41,8 @@ class FleetCluster:
     """UID of kube-system; empty: not checked."""
     server_version: str = ""
     movers: tuple[str, ...] | None = None
+    unread: tuple[str, ...] = ()
+    """Kinds that whoever recorded the cluster was not allowed to list: unknown, not empty."""
     kubeconfig: Kubeconfig | None = None
     role: str = ""
     """TensileKube: Upper or Lower."""
@@ -138,6 +140,10 @@ class _FleetReading(Reading):
         if "movers" in fields:
             listed = self.items(fields["movers"], f"{field}.movers")
             movers = tuple(self.one_of(item, f"{field}.movers[{i}]", MOVERS) for i, item in enumerate(listed))
+        unread: tuple[str, ...] = ()
+        if "unread" in fields:
+            kinds = self.items(fields["unread"], f"{field}.unread")
+            unread = tuple(self.text(item, f"{field}.unread[{i}]") for i, item in enumerate(kinds))
         kubeconfig = None
         if "kubeconfig" in fields:
             inner = self.fields(fields["kubeconfig"], f"{field}.kubeconfig", ("path", "context"))
@@ -148,6 +154,7 @@ class _FleetReading(Reading):
             uid=self.text(fields.get("uid"), f"{field}.uid"),
             server_version=self.text(fields.get("serverVersion"), f"{field}.serverVersion"),
             movers=movers,
+            unread=unread,
             kubeconfig=kubeconfig,
             role=self.one_of(fields["role"], f"{field}.role", ROLES) if "role" in fields else "",
             virtual_node=self.text(fields.get("virtualNode"), f"{field}.virtualNode"),

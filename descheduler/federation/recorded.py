@@ -166,6 +166,7 @@ def _read_cluster(cluster: FleetCluster, folder: Path, fleet: FleetFile | None, 
     builder = ClusterBuilder(
         cluster.name, server_version=cluster.server_version, movers=cluster.movers, scheduler=cluster.scheduler, interner=interner
     )
+    builder.unread = frozenset(cluster.unread)
     files = _files(folder)
     for path in files:
         name = path.relative_to(folder).as_posix()

@@ -6,7 +6,7 @@ Reading is here; ``kube_hands`` writes, ``kube_store`` keeps Lease and state.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -131,12 +131,13 @@ class LiveFleet:
     def cluster(self, name: str) -> Cluster | None:
         """One cluster as it is now, by its lists alone; ``None`` when it cannot be read."""
         member = self._members[name]
-        builder = ClusterBuilder(name, timed=False)
+        builder = ClusterBuilder(name, scheduler=member.scheduler, timed=False)
         try:
-            read_lists(self.connection(name), builder)
+            _, lacking = read_lists(self.connection(name), builder)
         except (Refused, NoCredentials):
             return None
         builder.uid, builder.movers = member.uid, member.movers
+        builder.unread = frozenset(listing.kind for listing in lacking)
         return builder.build()[0]
 
     def read(self, what: Object) -> Body | None:
@@ -227,6 +228,5 @@ def _read(member: Member, connection: Connection) -> tuple[Cluster, tuple[Remark
     discovered = read_cluster(connection, builder, member.uid)
     builder.uid, builder.server_version = discovered.uid, discovered.server_version
     builder.movers = movers_of(member, discovered.movers)
-    cluster, remarks = builder.build()
-    forbidden = {listing.kind for listing in discovered.lacking}  # unknown is not absent
-    return replace(cluster, absent=tuple(kind for kind in cluster.absent if kind not in forbidden)), remarks
+    builder.unread = frozenset(listing.kind for listing in discovered.lacking)
+    return builder.build()

@@ -51,7 +51,10 @@ class Claim:
     volume: str = ""
     """``spec.volumeName``."""
     bound: bool = False
-    """Fully bound, as kube-scheduler sees it: it names its volume and carries the binder's annotation, whatever its phase."""
+    """Fully bound: it names its volume, and the binder's annotation or the phase says so.
+
+    kube-scheduler looks at the annotation alone; the binder sets both, but a recording may have lost the one.
+    """
     lost: bool = False
     terminating: bool = False
     storage_class: str = ""

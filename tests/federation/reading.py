@@ -8,9 +8,9 @@ from descheduler.domain.objects import Budget, Cluster, Node, Pod, Workload
 from descheduler.federation.convert import cluster_from_objects
 
 
-def read(*objects: Any) -> Cluster:
-    """The cluster ``east`` of these objects; nothing about them may be odd."""
-    cluster, remarks = cluster_from_objects("east", objects)
+def read(*objects: Any, unread: tuple[str, ...] = ()) -> Cluster:
+    """The cluster ``east`` of these objects; nothing about them may be odd. Kinds that were ``unread`` could not be listed."""
+    cluster, remarks = cluster_from_objects("east", objects, unread=unread)
     assert remarks == ()
     return cluster
 
@@ -21,8 +21,8 @@ def read_oddly(*objects: Any) -> tuple[Cluster, list[tuple[str, str]]]:
     return cluster, [(remark.subject, remark.message) for remark in remarks]
 
 
-def the_pod(*objects: Any, name: str = "cart") -> Pod:
-    return next(pod for pod in read(*objects).pods if pod.ref.name == name)
+def the_pod(*objects: Any, name: str = "cart", unread: tuple[str, ...] = ()) -> Pod:
+    return next(pod for pod in read(*objects, unread=unread).pods if pod.ref.name == name)
 
 
 def the_node(*objects: Any) -> Node:

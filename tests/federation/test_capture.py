@@ -185,6 +185,18 @@ def test_a_list_that_expires_on_the_way_is_written_once(story: Fleet, tmp_path: 
     assert digest(RecordedFleet(tmp_path / "out").snapshot()) == digest(live)
 
 
+def test_kinds_that_could_not_be_listed_are_written_down_and_stay_unknown(story: Fleet, tmp_path: Path) -> None:
+    story.apis["west"].forbidden = {"csinodes", "volumeattachments"}
+    live = story.live().snapshot()
+
+    capture(story.live(), tmp_path / "out")
+
+    recorded = RecordedFleet(tmp_path / "out").snapshot()
+    told = yaml.safe_load((tmp_path / "out" / "fleet.yaml").read_text(encoding="utf-8"))["clusters"]
+    assert {cluster["name"]: cluster.get("unread") for cluster in told} == {"east": None, "west": ["CSINode", "VolumeAttachment"]}
+    assert recorded.clusters == live.clusters
+
+
 def test_a_kind_that_may_not_be_listed_leaves_no_file(story: Fleet, tmp_path: Path) -> None:
     story.apis["west"].forbidden = {"events"}
 

@@ -300,9 +300,6 @@ BOUND, VOLUME = claim_json("data", volume="v"), volume_json("v")
     [
         ([], "its PersistentVolumeClaim is missing"),
         ([BOUND, *CSI], "its PersistentVolume is missing"),
-        ([BOUND, VOLUME, CSI[1]], "the CSINode objects are missing"),
-        ([BOUND, VOLUME, CSI[0]], "the CSIDriver objects are missing"),
-        ([BOUND, VOLUME, csi_node_json("n1", csi_example=3), CSI[1]], "the VolumeAttachment objects are missing"),
         ([claim_json("data"), volume_json("w", claim="theirs"), *CSI], "its StorageClass is missing"),
         ([claim_json("data"), class_json(), *CSI], "the PersistentVolume objects are missing"),
         ([*TRACKING], "the CSIStorageCapacity objects of csi.example are missing"),
@@ -321,6 +318,15 @@ def test_what_is_missing_or_not_modelled_is_named(objects: list[Json], why: str)
 
         assert pod.waits_for_claim is None
         assert pod.spec.opaque == f"{CLAIM}: {why}"
+
+
+@pytest.mark.parametrize("kind", ["CSINode", "CSIDriver", "VolumeAttachment"])
+def test_what_may_limit_volumes_is_empty_when_absent_and_unknown_when_it_could_not_be_listed(kind: str) -> None:
+    objects = [BOUND, VOLUME, csi_node_json("n1", csi_example=3)]
+
+    for mounting in (WAITING, RUNNING):
+        assert the_pod(mounting, *objects).spec.opaque is None
+        assert the_pod(mounting, *objects, unread=(kind,)).spec.opaque == f"{CLAIM}: the {kind} objects are missing"
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,8 @@ class Claim:
 
     @property
     def bound(self) -> bool:
-        return bool(self.spec.get("volumeName")) and BOUND in self.notes
+        phase = ((self.body or {}).get("status") or {}).get("phase")
+        return bool(self.spec.get("volumeName")) and (BOUND in self.notes or phase == "Bound")
 
 
 def claims(pod: Pod, cluster: Cluster, *, fresh: bool = False) -> Iterator[Claim]:
