@@ -249,7 +249,7 @@ def _start_logging(settings: Settings) -> None:
     from loguru import logger
 
     logger.remove()
-    level = "DEBUG" if settings.debug else "INFO"
+    level = "DEBUG" if settings.debug else "WARNING" if settings.quiet else "INFO"
     if settings.log_format == "json":
         logger.add(lambda message: print(_as_json(message.record), file=sys.stderr), level=level, format="{message}")
     else:

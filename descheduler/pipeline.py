@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from descheduler import __version__
@@ -20,9 +21,10 @@ from descheduler.domain.snapshot import Remark, Snapshot, digest
 from descheduler.errors import ClusterUnreadable
 from descheduler.execute import Hands, act, counts_runs, note_waiting, recall, recover
 from descheduler.policy.policy import Policy, policy_digest
-from descheduler.portfolio import Budgeted, search
+from descheduler.portfolio import Budgeted, Progress, search
 from descheduler.portfolio.publish import moved_pods, placed_pods, publish
 from descheduler.ports import Reader
+from descheduler.solver.solution import never
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,10 @@ class Options:
     time_limit: timedelta | None = None
     """``None``: the policy's."""
     workers: int = 1
+    stop: Callable[[], bool] = never
+    """Whether to end the search now, with the best plan so far."""
+    tell: Callable[[Progress], None] | None = None
+    """Who wants to know how far the search is."""
     verbose: bool = False
 
 
@@ -51,8 +57,16 @@ def plan(snapshot: Snapshot, policy: Policy, options: Options, history: History 
     problem = diagnose(snapshot, policy, history=history)
     effort = policy.spec.solver.effort if options.effort is None else options.effort
     limit = policy.spec.solver.time_limit if options.time_limit is None else options.time_limit
-    budgeted = Budgeted(effort=effort, seed=options.seed, workers=options.workers, deadline=time.monotonic() + limit.total_seconds())
+    budgeted = Budgeted(
+        effort=effort,
+        seed=options.seed,
+        workers=options.workers,
+        deadline=time.monotonic() + limit.total_seconds(),
+        stop=options.stop,
+        tell=options.tell,
+    )
     found = search(problem, budgeted)
+    possible = _possible(snapshot, policy, problem, found.route, replace(budgeted, tell=None))
     metadata = Metadata(
         run_id=options.run_id,
         created_at=options.created_at,
@@ -61,11 +75,10 @@ def plan(snapshot: Snapshot, policy: Policy, options: Options, history: History 
         version=__version__,
         seed=options.seed,
         effort=effort,
-        reproducible=found.reproducible,
+        reproducible=found.reproducible and possible.reproducible,
         clusters=tuple((cluster.name, cluster.uid or None) for cluster in snapshot.clusters),
     )
-    possible = _possible(snapshot, policy, problem, found.route, budgeted)
-    published = publish(problem, found, metadata, possible, options.verbose)
+    published = publish(problem, found, metadata, possible.how, options.verbose)
     refused = tuple(Remark(cluster="", subject="candidate plan", message=f"refused by our own check: {r}") for r in found.rejected)
     return _report(snapshot, published, refused)
 
@@ -106,19 +119,26 @@ def _report(snapshot: Snapshot, published: Plan, refused: tuple[Remark, ...]) ->
     )
 
 
-def _possible(snapshot: Snapshot, policy: Policy, problem: Problem, route: Route, budgeted: Budgeted) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Possible:
     """Waiting pods that one pass without limits, trigger and scope places after this plan, and what it takes."""
+
+    how: dict[str, str] = field(default_factory=dict)
+    reproducible: bool = True
+
+
+def _possible(snapshot: Snapshot, policy: Policy, problem: Problem, route: Route, budgeted: Budgeted) -> _Possible:
     placed = placed_pods(problem, route)
-    if budgeted.deadline is not None and time.monotonic() > budgeted.deadline:
-        return {}
     if all(i in placed or i in problem.not_ours for i in problem.waiting):
-        return {}
+        return _Possible()
+    if budgeted.over():
+        return _Possible(reproducible=False)
     after = _after(snapshot, problem, {**placed, **moved_pods(problem, route)})
     lifted = diagnose(after, policy, lifted=True)
     free = replace(lifted, terms=replace(lifted.terms, objectives=("PendingPods", "Disruption"), shapes=()))
     found = search(free, replace(budgeted, effort=budgeted.effort / 4, brief=True))
     how = f"a further pass without them makes room with {len(found.route.shifts)} moves in all"
-    return {str(free.pods[i].ref): how for i in placed_pods(free, found.route)}
+    return _Possible({str(free.pods[i].ref): how for i in placed_pods(free, found.route)}, found.reproducible)
 
 
 def _after(snapshot: Snapshot, problem: Problem, nodes: dict[int, int]) -> Snapshot:

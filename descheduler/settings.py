@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field(default="text", json_schema_extra=shown("general"))
     """How messages on stderr look."""
 
+    quiet: bool = Field(default=False, json_schema_extra=shown("general"))
+    """No sign of progress, and only messages that warn. Without it a terminal shows the best plan so far and how much is not ruled out."""
+
     debug: bool = Field(default=False, json_schema_extra=shown("general"))
     """Log more, and show the traceback of an internal error."""
 

@@ -9,6 +9,7 @@ from descheduler.commands.acting import PARTLY_DONE, hands_on
 from descheduler.commands.console import colourful, progress, say
 from descheduler.commands.fleet import live_fleet
 from descheduler.commands.report import plan_in
+from descheduler.commands.signals import Signals
 from descheduler.errors import ExecutionError, UsageError
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ def execute(settings: ApplySettings) -> int:
     if not (plan.moves or plan.placements):
         say("nothing to do: the plan has no steps")
         return 0
-    with progress("applying the plan"):
-        outcome = act(plan, policy, fleet, hands_on(fleet, settings, clock), clock)
+    with Signals() as signals, progress("applying the plan", settings.quiet):
+        outcome = act(plan, policy, fleet, hands_on(fleet, settings, clock, signals), clock)
     say(render(Report(plan=plan, outcome=outcome), settings.format, colour=colourful()))
     return 0 if outcome.complete else PARTLY_DONE
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from descheduler.errors import UsageError
+
+if TYPE_CHECKING:
+    from descheduler.portfolio.progress import Progress
 
 
 def colourful() -> bool:
@@ -73,12 +77,29 @@ def write(path: Path, text: str) -> None:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[None]:
-    """A moving line on stderr while something takes long; silent unless stderr is a terminal."""
-    if not sys.stderr.isatty():
-        yield
+def progress(what: str, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
+    """A moving line on stderr while something takes long, and how to tell it how far a search is.
+
+    ``None`` where nobody would see it: with ``quiet``, or when stderr is no terminal.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield None
         return
     from rich.console import Console
+    from rich.markup import escape
 
-    with Console(stderr=True).status(f"{what} …"):
-        yield
+    with Console(stderr=True).status(f"{what} …") as status:
+        yield lambda so_far: status.update(escape(f"{what} … {told(so_far)}"))
+
+
+def told(so_far: Progress) -> str:
+    """The incumbent, the bound, the gap between them, and what is searched right now."""
+    parts = [f"{so_far.placed} of {so_far.pending} pending pods placed, {so_far.moves} moves"]
+    if so_far.bound is not None:
+        parts.append(f"bound {so_far.bound}, gap {so_far.gap}")
+    if so_far.level is not None:
+        level = so_far.level
+        key = f" {level.key}" if isinstance(level.key, int) else ""
+        bound = "" if level.bound is None else f", bound {level.bound:g}"
+        parts.append(f"searching {level.name}{key}: {level.value:g} found{bound}")
+    return "; ".join(parts)

@@ -25,7 +25,7 @@ def execute(settings: ExplainSettings) -> int:
 
     fleet = open_fleet(settings, SystemClock())
     policy = load_policy(settings.policy)
-    with progress("reading the fleet"):
+    with progress("reading the fleet", settings.quiet):
         snapshot = fleet.snapshot()
     pod = find(snapshot, settings.pod)
     plan = _plan(snapshot, policy, settings) if pod.waiting else None
@@ -37,13 +37,14 @@ def _plan(snapshot: Snapshot, policy: Policy, settings: ExplainSettings) -> Plan
     """The plan that ``descheduler plan`` would make. The search is imported only here: a running pod needs none."""
     from descheduler import pipeline
 
-    options = pipeline.Options(
-        seed=settings.seed,
-        effort=settings.effort,
-        time_limit=settings.time_limit,
-        workers=settings.workers or available_workers(),
-        run_id=str(uuid.uuid4()),
-        created_at=SystemClock().now().replace(microsecond=0),
-    )
-    with progress("planning"):
+    with progress("planning", settings.quiet) as tell:
+        options = pipeline.Options(
+            seed=settings.seed,
+            effort=settings.effort,
+            time_limit=settings.time_limit,
+            workers=settings.workers or available_workers(),
+            run_id=str(uuid.uuid4()),
+            created_at=SystemClock().now().replace(microsecond=0),
+            tell=tell,
+        )
         return pipeline.plan(snapshot, policy, options).plan

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from descheduler.clock import Clock, SystemClock
 from descheduler.commands.console import check_writable, colourful, progress, say, write
 from descheduler.commands.fleet import open_fleet
+from descheduler.commands.signals import Signals
 
 if TYPE_CHECKING:
     from descheduler.domain.report import Report
     from descheduler.domain.snapshot import Snapshot
     from descheduler.pipeline import Options
     from descheduler.policy import Policy
+    from descheduler.portfolio import Progress
     from descheduler.settings import PlanSettings, RunSettings
 
 MOVES_PROPOSED = 10
@@ -23,12 +26,15 @@ MOST_WORKERS = 4
 
 
 def execute(settings: PlanSettings) -> int:
-    """Plan and print; 0, or 10 with ``--detailed-exitcode`` when moves are proposed."""
+    """Plan and print; 0, or 10 with ``--detailed-exitcode`` when moves are proposed.
+
+    SIGINT and SIGTERM end the search, not the command: the best plan so far is told as any other.
+    """
     snapshot, policy = read(settings)
     from descheduler import pipeline
 
-    with progress("planning"):
-        report = pipeline.plan(snapshot, policy, options(settings, SystemClock()))
+    with Signals() as signals, progress("planning", settings.quiet) as tell:
+        report = pipeline.plan(snapshot, policy, options(settings, SystemClock(), signals, tell))
     deliver(report, settings)
     return MOVES_PROPOSED if settings.detailed_exitcode and report.plan.moves else 0
 
@@ -40,7 +46,7 @@ def read(settings: PlanSettings | RunSettings) -> tuple[Snapshot, Policy]:
     """
     fleet = open_fleet(settings, SystemClock())
     policy = policy_of(settings)
-    with progress("reading the fleet"):
+    with progress("reading the fleet", settings.quiet):
         return fleet.snapshot(), policy
 
 
@@ -60,7 +66,7 @@ def policy_of(settings: PlanSettings | RunSettings) -> Policy:
     return policy
 
 
-def options(settings: PlanSettings | RunSettings, clock: Clock) -> Options:
+def options(settings: PlanSettings | RunSettings, clock: Clock, signals: Signals, tell: Callable[[Progress], None] | None) -> Options:
     """What the search is told besides the fleet and the policy."""
     from descheduler.pipeline import Options
 
@@ -70,6 +76,8 @@ def options(settings: PlanSettings | RunSettings, clock: Clock) -> Options:
         time_limit=settings.time_limit,
         workers=settings.workers or available_workers(),
         verbose=settings.verbose,
+        stop=signals.stop,
+        tell=tell,
         run_id=str(uuid.uuid4()),
         created_at=clock.now().replace(microsecond=0),
     )

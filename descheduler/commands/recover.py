@@ -9,6 +9,7 @@ from descheduler.clock import SystemClock
 from descheduler.commands.acting import PARTLY_DONE, hands_on
 from descheduler.commands.console import colourful, progress, say
 from descheduler.commands.fleet import live_fleet
+from descheduler.commands.signals import Signals
 from descheduler.errors import LockHeld
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ def execute(settings: RecoverSettings) -> int:
 
     clock = SystemClock()
     fleet = live_fleet(settings, clock)
-    hands = hands_on(fleet, settings, clock)
-    with progress("looking for what interrupted runs left"):
+    with Signals() as signals, progress("looking for what interrupted runs left", settings.quiet):
+        hands = hands_on(fleet, settings, clock, signals)
         snapshot = fleet.snapshot()
         results = recover(snapshot, fleet, hands.actuator, hands.store, clock, str(uuid.uuid4()))
     held = [result.message for result in results if result.outcome == "Skipped"]

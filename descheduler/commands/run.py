@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from descheduler.clock import SimulatedClock, SystemClock
@@ -9,6 +10,7 @@ from descheduler.commands.acting import PARTLY_DONE, hands_on
 from descheduler.commands.console import progress, say
 from descheduler.commands.fleet import live_fleet
 from descheduler.commands.plan import MOVES_PROPOSED, deliver, options, policy_of, read
+from descheduler.commands.signals import Signals
 
 if TYPE_CHECKING:
     from descheduler.domain.report import Report
@@ -28,8 +30,9 @@ def execute(settings: RunSettings) -> int:
     clock = SimulatedClock(snapshot.taken_at)
     fleet = SimulatedFleet(snapshot, clock, seed=settings.seed)
     hands = Hands(actuator=fleet, store=fleet) if policy.spec.mode == "Apply" else None
-    with progress("planning and acting" if hands else "planning"):
-        report = pipeline.run(fleet, hands, policy, options(settings, SystemClock()), clock)
+    with Signals() as signals, progress("planning and acting" if hands else "planning", settings.quiet) as tell:
+        hands = None if hands is None else replace(hands, stop=signals.heard)
+        report = pipeline.run(fleet, hands, policy, options(settings, SystemClock(), signals, tell), clock)
     return _told(report, settings)
 
 
@@ -38,19 +41,19 @@ def _live(settings: RunSettings) -> int:
     clock = SystemClock()
     fleet = live_fleet(settings, clock)
     policy = policy_of(settings)
-    acts = policy.spec.mode == "Apply"
-    hands = hands_on(fleet, settings, clock) if acts else None
-    at_rest = hands is None or all(hands.store.at_rest(member.name) for member in fleet.members)
-    if at_rest and _only_for_waiting_pods(settings, policy):
-        with progress("looking for waiting pods"):
-            idle = fleet.nothing_waits()
-        if idle:
-            say(f"nothing to do: no pod waits for a node in {', '.join(member.name for member in fleet.members)}")
-            return 0
-    from descheduler import pipeline
+    with Signals() as signals:
+        hands = hands_on(fleet, settings, clock, signals) if policy.spec.mode == "Apply" else None
+        at_rest = hands is None or all(hands.store.at_rest(member.name) for member in fleet.members)
+        if at_rest and _only_for_waiting_pods(settings, policy):
+            with progress("looking for waiting pods", settings.quiet):
+                idle = fleet.nothing_waits()
+            if idle:
+                say(f"nothing to do: no pod waits for a node in {', '.join(member.name for member in fleet.members)}")
+                return 0
+        from descheduler import pipeline
 
-    with progress("planning and acting" if acts else "planning"):
-        report = pipeline.run(fleet, hands, policy, options(settings, clock), clock)
+        with progress("planning and acting" if hands else "planning", settings.quiet) as tell:
+            report = pipeline.run(fleet, hands, policy, options(settings, clock, signals, tell), clock)
     return _told(report, settings)
 
 

@@ -22,7 +22,7 @@ def execute(settings: SnapshotSettings) -> int:
 
     refuse_directory(settings.output)
     fleet = live_fleet(settings, SystemClock())
-    with progress("reading the fleet"):
+    with progress("reading the fleet", settings.quiet):
         captured = capture(fleet, settings.output, compress=settings.gzip)
     for remark in captured.remarks:
         logger.warning("{}: {} {}", remark.cluster, remark.subject, remark.message)

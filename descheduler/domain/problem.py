@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from descheduler.domain.objects import Budget, Node, Pod, PodSpec, Quota
+from descheduler.domain.objects import Budget, Node, Pod, PodRef, PodSpec, Quota
 from descheduler.domain.placement import Spots
 from descheduler.domain.plan import Mover, PlanPod
 from descheduler.domain.resources import Resources
@@ -141,6 +141,10 @@ class Problem:
     This version does not plan such moves; bounds allow for them.
     """
 
+    def in_line(self, pod: int) -> tuple[int, datetime, PodRef]:
+        """Sorts waiting pods: by priority, then the longest waiting first."""
+        return -self.pods[pod].priority, self.pods[pod].waiting_since or self.now, self.pods[pod].ref
+
     @cached_property
     def precedence(self) -> Mapping[int, int]:
         """What placing a waiting pod is worth among plans that are equal otherwise: each more than all that wait less.
@@ -148,7 +152,7 @@ class Problem:
         Beyond the first ``PRECEDENCES`` pods, by priority and time waited, all are worth the same.
         """
         waiting = [pod for c in self.placeable for pod in c.pods]
-        waiting.sort(key=lambda i: (-self.pods[i].priority, self.pods[i].waiting_since or self.now, self.pods[i].ref))
+        waiting.sort(key=self.in_line)
         return {pod: 2 ** max(0, PRECEDENCES - rank) for rank, pod in enumerate(waiting)}
 
     @cached_property

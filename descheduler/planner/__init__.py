@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from descheduler.planner.order import Ordered, order
-from descheduler.planner.trim import helped, trim
+from descheduler.planner.trim import filled, helped, trim
 
-__all__ = ["Ordered", "helped", "order", "trim"]
+__all__ = ["Ordered", "filled", "helped", "order", "trim"]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from descheduler.domain.placement import Spots
 from descheduler.domain.plan import Mover
 from descheduler.domain.problem import Problem
+from descheduler.domain.resources import CPU, MEMORY
 from descheduler.domain.rows import AtMost, Capacity, CopyQuota, Exclude, Needs, Spread
 from descheduler.rules.movers import TECHNIQUES
 
@@ -206,6 +207,11 @@ class Ledger:
             book.coming.clear()
         for c in freed:
             self._spend(c, -1)
+
+    def spare(self, node: int) -> float:
+        """The least share of cpu and memory that is left on a node in this wave; 0 where it has none of either."""
+        room, used = self.problem.nodes[node].allocatable, self.used[node]
+        return min((1 - used.get(r, 0) / room[r] for r in (CPU, MEMORY) if room[r]), default=0.0)
 
     def _fits(self, c: int, node: int) -> bool:
         room, used = self.problem.nodes[node].allocatable, self.used[node]

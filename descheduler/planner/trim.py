@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from descheduler.domain.placement import Bind, Route, Shift
 from descheduler.domain.plan import Mover
@@ -17,32 +19,77 @@ MANY = 400
 def replay(problem: Problem, route: Route) -> Route:
     """What remains of a route when every step that is not lawful in its wave is left out, with what depends on it."""
     ledger = Ledger(problem)
-    shifts: list[Shift] = []
-    binds: list[Bind] = []
-    gone: set[int] = set()
+    kept = _Kept()
     for wave in range(1, route.waves + 1):
-        freed: list[int] = []
-        for index, s in enumerate(route.shifts):
-            if s.cycle_break:
-                freed += _held(ledger, s, index, wave, gone, shifts)
-            elif s.wave == wave and ledger.shift(s.pod_class, s.source, s.target, Mover(s.mover), {}):
-                shifts.append(s)
-                if TECHNIQUES[s.mover].spends_budget:
-                    freed.append(s.pod_class)
-        binds += [b for b in route.binds if b.wave == wave and ledger.bind(b.pod_class, b.target)]
+        freed = _step(ledger, route, wave, kept)
         ledger.close(freed)
-    if gone:  # left for a place they never got: what came into their room depends on them
-        return replay(problem, replace(route, shifts=tuple(s for index, s in enumerate(route.shifts) if index not in gone)))
-    return Route(shifts=tuple(sorted(shifts)), binds=tuple(sorted(binds)))
+    if kept.gone:  # left for a place they never got: what came into their room depends on them
+        return replay(problem, replace(route, shifts=tuple(s for index, s in enumerate(route.shifts) if index not in kept.gone)))
+    return kept.route()
 
 
-def _held(ledger: Ledger, s: Shift, index: int, wave: int, gone: set[int], shifts: list[Shift]) -> list[int]:
+def filled(problem: Problem, route: Route) -> Route:
+    """The route, lawful as it is, and waiting pods that find room when it is done: the first of them by priority and time waited,
+    where they fill a node best, in a wave of their own if there may be one more.
+    """
+    ledger = Ledger(problem)
+    kept = _Kept()
+    last = min(route.waves + 1, problem.terms.waves)
+    for wave in range(1, last + 1):
+        freed = _step(ledger, route, wave, kept)
+        if wave == last:
+            kept.binds += _fitting(problem, ledger, wave, Counter(b.pod_class for b in route.binds))
+        ledger.close(freed)
+    return kept.route()
+
+
+def _fitting(problem: Problem, ledger: Ledger, wave: int, placed: Mapping[int, int]) -> list[Bind]:
+    """Waiting pods beyond those ``placed`` that come in this wave; of a class that found no room nobody is tried again."""
+    left = {c.index: len(c.pods) - placed.get(c.index, 0) for c in problem.placeable}
+    queue = sorted((pod for c in problem.placeable for pod in c.pods[placed.get(c.index, 0) :]), key=problem.in_line)
+    found: list[Bind] = []
+    for c in (problem.classes[problem.class_of[pod]] for pod in queue):
+        if left[c.index]:
+            node = next((n for n in sorted(c.reach, key=lambda n: (ledger.spare(n), n)) if ledger.bind(c.index, n)), None)
+            left[c.index] = 0 if node is None else left[c.index] - 1
+            found += [] if node is None else [Bind(wave=wave, pod_class=c.index, target=node)]
+    return found
+
+
+@dataclass(slots=True)
+class _Kept:
+    """The steps of a route that were lawful so far."""
+
+    shifts: list[Shift] = field(default_factory=list)
+    binds: list[Bind] = field(default_factory=list)
+    gone: set[int] = field(default_factory=set)
+    """Positions of those who left to be held and have not come yet."""
+
+    def route(self) -> Route:
+        return Route(shifts=tuple(sorted(self.shifts)), binds=tuple(sorted(self.binds)))
+
+
+def _step(ledger: Ledger, route: Route, wave: int, kept: _Kept) -> list[int]:
+    """One wave, not closed yet; classes whose budgets are free again afterwards."""
+    freed: list[int] = []
+    for index, s in enumerate(route.shifts):
+        if s.cycle_break:
+            freed += _held(ledger, s, index, wave, kept)
+        elif s.wave == wave and ledger.shift(s.pod_class, s.source, s.target, Mover(s.mover), {}):
+            kept.shifts.append(s)
+            if TECHNIQUES[s.mover].spends_budget:
+                freed.append(s.pod_class)
+    kept.binds += [b for b in route.binds if b.wave == wave and ledger.bind(b.pod_class, b.target)]
+    return freed
+
+
+def _held(ledger: Ledger, s: Shift, index: int, wave: int, kept: _Kept) -> list[int]:
     """The two halves of a cycle break; classes whose budgets are free again."""
     if s.wave == wave and ledger.depart(s.pod_class, s.source):
-        gone.add(index)
-    elif s.arrival_wave == wave and index in gone and ledger.bind(s.pod_class, s.target):
-        gone.discard(index)
-        shifts.append(s)
+        kept.gone.add(index)
+    elif s.arrival_wave == wave and index in kept.gone and ledger.bind(s.pod_class, s.target):
+        kept.gone.discard(index)
+        kept.shifts.append(s)
         return [s.pod_class]
     return []
 

@@ -9,23 +9,24 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from descheduler.domain.placement import Placement, Route, Shift
 from descheduler.domain.plan import Mover
 from descheduler.domain.problem import Problem
 from descheduler.domain.rows import Needs, Spread
-from descheduler.planner import order, trim
+from descheduler.planner import filled, order, trim
 from descheduler.planner.trim import replay
 from descheduler.portfolio.blocks import blocks, size, solve_blocks
 from descheduler.portfolio.parts import placement_of
+from descheduler.portfolio.progress import Progress
 from descheduler.portfolio.score import Score, score
 from descheduler.rivals import settled
 from descheduler.rules.constraints import with_rows
 from descheduler.rules.movers import KEEPS_BOTH
 from descheduler.rules.objectives import GAINS
-from descheduler.solver.solution import LevelResult, Search, Solution
+from descheduler.solver.solution import LevelResult, Search, Solution, never
 from descheduler.verify import violations
 
 ROUNDS = 4
@@ -47,8 +48,16 @@ class Budgeted:
     workers: int = 1
     deadline: float | None = None
     """When to stop at the latest (``time.monotonic``); only an emergency stop."""
+    stop: Callable[[], bool] = never
+    """Whether to end now with the best plan so far; cheap, asked often."""
+    tell: Callable[[Progress], None] | None = None
+    """Who wants to know how far the search is."""
     brief: bool = False
     """A quick look: no tie-breaks, no proofs, little repair."""
+
+    def over(self) -> bool:
+        """Whether the search must come to an end."""
+        return self.stop() or (self.deadline is not None and time.monotonic() > self.deadline)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,18 +80,29 @@ class _Rounds:
         self.rejected: list[str] = []
         self.reproducible = True
         self.tighter: tuple[LevelResult, ...] = ()
+        self.bound: int | None = None
+        """Most pods that any plan can place, as far as that is proven."""
 
     def search(self) -> Search:
         return Search(
             effort=self.budgeted.effort,
             seed=self.budgeted.seed,
             deadline=self.budgeted.deadline,
+            stop=self.budgeted.stop,
+            heard=None if self.budgeted.tell is None else self._tell,
             forbidden=frozenset(self.forbidden),
             quick=self.budgeted.brief,
         )
 
     def over(self) -> bool:
-        return self.budgeted.deadline is not None and time.monotonic() > self.budgeted.deadline
+        return self.budgeted.over()
+
+    def _tell(self, level: LevelResult | None = None) -> None:
+        if self.budgeted.tell is not None:
+            problem = self.problem
+            pending = sum(i not in problem.not_ours for i in problem.waiting)
+            placed, moves = len(self.best.binds), len(self.best.shifts)
+            self.budgeted.tell(Progress(placed=placed, pending=pending, moves=moves, bound=self.bound, level=level))
 
     def _solve(self, search: Search) -> Solution:
         solution = solve_blocks(self.problem, search, self.budgeted.workers)
@@ -92,8 +112,12 @@ class _Rounds:
         return solution
 
     def run(self) -> Found:
+        self._tell()
         first = self._solve(self.search())
+        self.bound = _most(first.levels)
         incomplete = self._realise(first.placement)
+        if self.over():
+            self._fill()
         if incomplete and not self._timed(incomplete, first) and not self._reached(first):
             self._again()
         return Found(
@@ -171,14 +195,25 @@ class _Rounds:
             shorter, robbed = settled(problem, again.route)
             route = route if robbed else shorter
         route = self._worth_its_moves(self._uncontested(route))
-        found = [str(v) for v in violations(problem, route)]
-        if found:
-            self.rejected.append(found[0])
-            return tuple(sorted(left_out))
-        reached = score(problem, route)
+        self._keep(route)
+        return tuple(sorted(left_out))
+
+    def _fill(self) -> None:
+        """A search that was cut short leaves no pod waiting beside room for it."""
+        route, robbed = settled(self.problem, filled(self.problem, self.best))
+        if not robbed:
+            self._keep(route)
+
+    def _keep(self, route: Route) -> None:
+        """Verify; the result is the best if it is better than all before."""
+        found = next((str(v) for v in violations(self.problem, route)), None)
+        if found is not None:
+            self.rejected.append(found)
+            return
+        reached = score(self.problem, route)
         if reached > self.best_score:
             self.best, self.best_score = route, reached
-        return tuple(sorted(left_out))
+            self._tell()
 
     def _worth_its_moves(self, route: Route) -> Route:
         """Without the waiting pods, the least important first, whose moves are too many now that others were left out."""
@@ -276,6 +311,17 @@ class _Rounds:
         return self._solve(search).levels
 
 
+def _most(levels: tuple[LevelResult, ...]) -> int | None:
+    """The bounds of all priorities added up, as the plan will tell them; ``None`` while one is unknown."""
+    total = 0
+    for level in levels:
+        if level.name == "PendingPods" and isinstance(level.key, int):
+            if level.bound is None:
+                return None
+            total += int(level.bound)
+    return total
+
+
 def _without(route: Route, dropped: tuple[Shift, ...]) -> Route:
     left = list(route.shifts)
     for shift in dropped:
@@ -291,4 +337,4 @@ def search(problem: Problem, budgeted: Budgeted) -> Found:
     return _Rounds(problem, budgeted).run()
 
 
-__all__ = ["Budgeted", "Found", "search"]
+__all__ = ["Budgeted", "Found", "Progress", "search"]

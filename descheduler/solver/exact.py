@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -19,6 +19,7 @@ from descheduler.errors import InternalError
 from descheduler.solver.levels import EARNINGS, LEVELS, Level, waiting
 from descheduler.solver.model import Model
 from descheduler.solver.solution import LevelResult, Search, Solution
+from descheduler.solver.stopping import solved
 
 DETERMINISTIC_SECONDS = {"PendingPods": 24.0, "Disruption": 12.0, "Headroom": 4.0, "EmptyNodes": 4.0}
 """CP-SAT's counted effort for one level at effort 1."""
@@ -27,6 +28,19 @@ TIE_BREAK_SECONDS = 2.0
 
 class Contradiction(Exception):
     """A level found infeasible what a higher one had found: a bug of ours. What was found so far is kept, the rest skipped."""
+
+
+class _Listener(cp_model.CpSolverSolutionCallback):
+    """Passes on every better assignment of a level."""
+
+    def __init__(self, level: Level, heard: Callable[[LevelResult], None]) -> None:
+        super().__init__()
+        self._level, self._heard = level, heard
+
+    def on_solution_callback(self) -> None:
+        level = self._level
+        bound = level.rounded(self.best_objective_bound)
+        self._heard(LevelResult(name=level.name, key=level.key, value=self.objective_value / level.scale, bound=bound))
 
 
 class _Ladder:
@@ -73,14 +87,15 @@ class _Ladder:
             cp.add(level.goal.expression() <= limit if level.sign > 0 else level.goal.expression() >= limit)
         (cp.maximize if level.sign > 0 else cp.minimize)(level.goal.expression())
         solver = self._solver(level, tie_break)
-        status = solver.solve(cp)
+        status = cp_model.UNKNOWN if self.search.stop() else solved(solver, cp, self.search.stop, self._listener(level))
         if status == cp_model.MODEL_INVALID:
             raise InternalError(f"level {level.name} {level.key}: {cp.validate()}")
         if status == cp_model.INFEASIBLE:
             self.doubt = f"level {level.name} {level.key}: the model does not even allow the plan that was found before"
             raise Contradiction
-        if self.search.deadline is not None and status != cp_model.OPTIMAL:
-            self.reproducible &= time.monotonic() < self.search.deadline
+        if status != cp_model.OPTIMAL:
+            self.reproducible &= not self.search.stop()
+            self.reproducible &= self.search.deadline is None or time.monotonic() < self.search.deadline
         found = status in (cp_model.OPTIMAL, cp_model.FEASIBLE)
         if found:
             self.values = list(solver.response_proto.solution)
@@ -94,6 +109,9 @@ class _Ladder:
             hold = self.held(level, result.value)
             cp.add(level.goal.expression() >= hold if level.sign > 0 else level.goal.expression() <= hold)
         return result
+
+    def _listener(self, level: Level) -> _Listener | None:
+        return None if self.search.heard is None else _Listener(level, self.search.heard)
 
     def held(self, level: Level, value: float) -> int:
         """What later levels must keep of this one: what was found, or what a realised plan reached."""

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from descheduler.domain.placement import Placement, Route
+
+
+def never() -> bool:
+    """Nobody asks for an early end."""
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +47,10 @@ class Search:
     seed: int = 0
     deadline: float | None = None
     """When to stop at the latest (``time.monotonic``); only an emergency stop, it makes the result irreproducible."""
+    stop: Callable[[], bool] = never
+    """Whether to stop now, asked at fixed points and while the solver works; it makes the result irreproducible too."""
+    heard: Callable[[LevelResult], None] | None = None
+    """Told of every better assignment of a level; not verified."""
     forbidden: frozenset[tuple[int, int]] = frozenset()
     """(class, node) that nothing may arrive at: what could not be carried out before."""
     clusters: frozenset[str] | None = None

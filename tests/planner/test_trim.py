@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 from descheduler.domain.placement import Bind, Shift
 from descheduler.domain.plan import Mover
-from descheduler.planner import helped, trim
+from descheduler.planner import filled, helped, trim
 from descheduler.planner.trim import replay
-from tests.builders import a_cluster, a_node, a_pod
+from descheduler.verify import violations
+from tests.builders import NOW, a_cluster, a_node, a_pod
 from tests.problems import HOLD, a_problem, a_route, bind, shift, told
 
 CHAIN = (
@@ -29,6 +32,41 @@ def test_a_move_that_no_waiting_pod_needs_is_dropped() -> None:
     trimmed = trim(problem, a_route(*needed, shift(problem, "idle", "big")))
 
     assert trimmed == a_route(*needed)
+
+
+def test_whoever_fits_when_all_is_done_comes_last_the_most_important_and_the_longest_waiting_first() -> None:
+    early, late = NOW - timedelta(hours=2), NOW - timedelta(hours=1)
+    problem = a_problem(
+        a_node("big", cpu=8),
+        a_node("small", cpu=3),
+        a_pod("cart", of="cart", on="big", cpu=2),
+        a_pod("train", cpu=8, priority=3),
+        a_pod("late", cpu=1, waiting_since=late),
+        a_pod("early", cpu=1, waiting_since=early),
+        a_pod("whale", cpu=7, priority=9),
+        *(a_pod(f"twin-{i}", of="twin", cpu=1, priority=1) for i in range(2)),
+    )
+    route = a_route(shift(problem, "cart", "small"), bind(problem, "train", "big", wave=2))
+
+    assert told(problem, filled(problem, route)) == [*told(problem, route), "3 twin →small"]
+
+    assert sorted(told(problem, filled(problem, a_route(bind(problem, "late", "big"))))) == [  # equal pods go by the name of the first
+        "1 early →big",
+        "2 early →big",
+        "2 twin →big",
+        "2 twin →big",
+    ]
+
+
+def test_filling_asks_for_no_wave_more_than_the_policy_allows() -> None:
+    fleet = (a_node("big", cpu=4), a_node("small", cpu=2), a_pod("cart", of="cart", on="big", cpu=2), a_pod("train", cpu=4), a_pod("tiny"))
+    problem = a_problem(*fleet, limits={"waves": 2})
+    route = a_route(shift(problem, "cart", "small"), bind(problem, "train", "big", wave=2))
+
+    full = filled(problem, route)
+
+    assert (full.waves, len(full.binds)) == (2, 2)
+    assert [str(v) for v in violations(problem, full)] == []
 
 
 def test_moves_without_any_placement_are_all_dropped() -> None:
