@@ -5,8 +5,6 @@ from __future__ import annotations
 from tests.judge.fleet import DEFAULT, Cluster, Pod, terms
 from tests.judge.volumes import attachments_are_unknown, claim_trouble, may_find_a_volume
 
-EVERYTHING_IS_EXACT = False
-"""Whether a pod that uses only what is modelled must be modelled: False until the rules of exact fit have landed."""
 PLAIN_VOLUMES = {"emptyDir", "hostPath", "configMap", "secret", "projected", "downwardAPI", "image", "nfs"}
 CLAIMS = {"persistentVolumeClaim", "ephemeral"}
 FOUGHT_OVER = {"gcePersistentDisk", "awsElasticBlockStore", "azureDisk", "cinder", "rbd", "iscsi", "vsphereVolume", "portworxVolume"}
@@ -55,26 +53,11 @@ def may_be_opaque(pod: Pod, cluster: Cluster) -> bool:
         return True
     if any(volume.keys() - {"name"} - PLAIN_VOLUMES - CLAIMS for volume in pod.spec.get("volumes") or []):
         return True
-    if any(pod.spec.get(name) is not None for name in ODD) or any(c.get(name) for c in _containers(pod) for name in ODD_OF_CONTAINERS):
-        return True
-    return not EVERYTHING_IS_EXACT and _uses_what_is_new(pod)
+    return any(pod.spec.get(name) is not None for name in ODD) or any(c.get(name) for c in _containers(pod) for name in ODD_OF_CONTAINERS)
 
 
 def _containers(pod: Pod) -> list[dict[str, object]]:
     return [*(pod.spec.get("containers") or []), *(pod.spec.get("initContainers") or [])]
-
-
-def _uses_what_is_new(pod: Pod) -> bool:
-    ports = any(port.get("hostPort") for c in _containers(pod) for port in c.get("ports") or [])  # type: ignore[attr-defined]
-    keys = any(
-        term.get(key) for term in terms(pod, "podAntiAffinity") for key in ("matchLabelKeys", "mismatchLabelKeys", "namespaceSelector")
-    )
-    spread = any(c.get("matchLabelKeys") for c in pod.spec.get("topologySpreadConstraints") or [])
-    odd = any(pod.spec.get(name) is not None for name in ("hostNetwork", "resources", "runtimeClassName", "overhead"))
-    volumes = any(CLAIMS & volume.keys() for volume in pod.spec.get("volumes") or [])
-    scheduler = pod.spec.get("schedulerName", DEFAULT) != DEFAULT
-    nominated = bool(pod.status.get("nominatedNodeName"))
-    return ports or keys or spread or odd or volumes or scheduler or nominated or bool(terms(pod, "podAffinity"))
 
 
 def not_ours(pod: Pod, cluster: Cluster) -> str | None:

@@ -183,6 +183,17 @@ def sidecar(case: Case, policy: str) -> None:
     asks(case, "big", initContainers=[{"name": "s", "restartPolicy": policy, "resources": {"requests": {"cpu": "2"}}}])
 
 
+def late_is_not_ours(**spec: object) -> Change:
+    """One more waiting pod, too large for any node, that uses nothing but what is modelled."""
+
+    def change(case: Case) -> None:
+        also_waiting(case, "NotOurs", "9")
+        asks(case, "late", **spec)
+
+    return change
+
+
+WITHOUT = "c/shop/late is NotOurs without any reason"
 SPOILT: dict[str, tuple[Change, str]] = {
     # ports
     "a host port": (ports_meet({"containers": port(80)}, {"containers": port(80)}), "port 80 is taken by c/shop/other-1"),
@@ -266,6 +277,18 @@ SPOILT: dict[str, tuple[Change, str]] = {
     "a cluster without the default profile": (profiles("batch"), "scheduler default-scheduler is responsible"),
     "a pin of somebody else": (pinned("n3"), "c/n2: node affinity or selector does not match"),
     "a RuntimeClass that is not there": (lambda c: asks(c, "big", runtimeClassName="sandbox"), "its RuntimeClass sandbox is not in"),
+    # nothing of this is a reason to shy away
+    "a port is no reason": (late_is_not_ours(containers=port(80)), WITHOUT),
+    "affinity is no reason": (
+        late_is_not_ours(affinity={"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [company("web")]}}),
+        WITHOUT,
+    ),
+    "requests of the whole pod are no reason": (late_is_not_ours(resources={"requests": {"cpu": "9"}}, overhead={"cpu": "1"}), WITHOUT),
+    "a told profile is no reason": (both(profiles("default-scheduler", "batch"), late_is_not_ours(schedulerName="batch")), WITHOUT),
+    "a nomination is no reason": (
+        both(late_is_not_ours(), lambda c: c.get("late")["status"].update(nominatedNodeName="n2")),
+        WITHOUT,
+    ),
     # requests
     "a neighbour that grew": (both(beside("other-1", "other", "n2"), resized), "c/n2: cpu 5000 > 4000"),
     "requests of the pod as a whole": (lambda c: pod_level(c, "9"), "c/n1: cpu 9000 > 8000"),

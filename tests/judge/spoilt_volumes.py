@@ -202,6 +202,10 @@ SPOILT: dict[str, tuple[Change, str]] = {
     "a claim of one node and two copies": (web_mounts(claim(volume="v"), volume()), "claim shop/data cannot be mounted on two nodes"),
     # pods without a place
     "a pod with an unbound claim is Room": (late_waits("Room", UNBOUND, storage("Immediate")), "but NotOurs: claim shop/data is unbound"),
+    "a claim alone is no reason": (
+        late_waits("NotOurs", claim(volume="v"), volume(zone="z"), limit("n1", 1), attached("v", "n1")),
+        "c/shop/late is NotOurs without any reason",
+    ),
     "a pod whose volume nobody reaches is Room": (late_waits("Room", claim(volume="v"), volume(zone="z")), "no node ever admits it: Never"),
     "a pod whose volume is at hand is Never": (late_waits("Never", claim(volume="v"), volume(zone="b")), "is Never, but n2 admits it"),
     "a place near the volume is overlooked": (

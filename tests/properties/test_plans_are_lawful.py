@@ -21,10 +21,11 @@ from descheduler.pipeline import Options, plan, run
 from descheduler.policy.policy import Policy
 from tests.builders import NOW
 from tests.judge import judge
-from tests.properties.wild import WildFleet, a_wild_fleet
+from tests.properties.wild import WildFleet, a_wild_fleet, a_wilder_fleet
 
 SEEDS = [*range(120), 267, 372, 585]
 """The last three went wrong once: two passes without limits that gave up, and a move that no longer earned its floor."""
+WILDER = range(150)
 PLAYED = range(60)
 OPTIONS = Options(run_id="run-1", created_at=NOW)
 
@@ -40,6 +41,16 @@ def planned(wild: WildFleet, folder: Path) -> tuple[Snapshot, Report]:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_judge_finds_nothing(seed: int, tmp_path: Path) -> None:
     wild = a_wild_fleet(seed)
+
+    _, report = planned(wild, tmp_path)
+
+    assert judge(tmp_path, plan_to_json(report.plan), wild.policy) == []
+    assert [r.message for r in report.remarks if r.subject == "candidate plan"] == []
+
+
+@pytest.mark.parametrize("seed", WILDER)
+def test_the_judge_finds_nothing_where_only_exact_fit_will_do(seed: int, tmp_path: Path) -> None:
+    wild = a_wilder_fleet(seed)
 
     _, report = planned(wild, tmp_path)
 
