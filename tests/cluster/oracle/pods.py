@@ -131,7 +131,8 @@ def tolerations(pod: Pod) -> None:
 
 def node_selector(pod: Pod) -> None:
     key, values = pod.dice.choice([(ZONE, ZONES), ("disk", ("ssd", "hdd", "tape")), ("rack", ("r1", "r2", "r3"))])
-    pod.spec["nodeSelector"] = {key: pod.dice.choice(values)}
+    value = "ssd" if key == "disk" and pod.spec.get("runtimeClassName") == "sandboxed" else pod.dice.choice(values)  # admission wants it so
+    pod.spec["nodeSelector"] = {key: value}
 
 
 def _expression(pod: Pod) -> Object:
