@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab lab-down test lint types layers unit oracle control-plane control-plane-if-needed lock schemas clean
+.PHONY: help demo lab lab-down test lint types layers unit oracle replay control-plane control-plane-if-needed lock schemas clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -35,6 +35,9 @@ unit: $(READY) ## pytest
 
 oracle: $(READY) control-plane-if-needed ## ask a real kube-scheduler about random fleets: make oracle SEEDS=0-99
 	@$(BIN)/python -m tests.cluster.oracle --seeds $(SEEDS)
+
+replay: $(READY) control-plane-if-needed ## carry out the plans of random fleets on a real kube-scheduler: make replay SEEDS=0-199
+	@$(BIN)/python -m tests.cluster.replay --seeds $(SEEDS)
 
 SEEDS ?= 0-9
 

@@ -15,6 +15,7 @@ from tests.cluster.controlplane.control_planes import control_planes
 from tests.cluster.oracle.growing import grow
 from tests.cluster.oracle.tally import Tally
 from tests.cluster.oracle.trial import Trial
+from tests.cluster.summaries import tell
 
 
 def ask(cluster: Cluster, seeds: Iterable[int], only: frozenset[str] | None = None, tell: bool = False) -> Tally:
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> int:
     with control_planes(find_binaries()) as planes:
         (cluster,) = planes.start("oracle")
         tally = ask(cluster, range(int(first), int(last or first) + 1), only, tell=True)
-    sys.stdout.write(f"{tally.summary()}\n")
+    tell("oracle", tally.summary())
     return 1 if tally.disagreements else 0
 
 

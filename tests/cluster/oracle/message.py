@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 _AFTER_FILTERS = re.compile(r" ?(no new claims to deallocate|preemption: ).*$|(?<=\.) not found$", re.DOTALL)
 
@@ -17,3 +18,15 @@ def reasons(sentence: str) -> dict[str, int]:
     _, _, told = sentence.removesuffix(".").partition(" nodes are available: ")
     found = [part.partition(" ") for part in re.split(r", (?=[0-9]+ )", told)]
     return {reason: int(number) for number, _, reason in found if number.isdecimal()} or {told: 1}
+
+
+STRICTER = frozenset({"node(s) exceed max volume count"})
+"""Reasons that we find sooner than kube-scheduler: a volume that a pod of the node has attached already counts twice for us."""
+
+
+def stricter_words(theirs: str, ours: str) -> frozenset[str]:
+    """Which of these reasons make the difference between two sentences; empty when anything else does."""
+    told, said = Counter(reasons(theirs)), Counter(reasons(ours))
+    more = frozenset(reason for reason in STRICTER if said[reason] > told[reason])
+    rest = Counter({reason: count for reason, count in said.items() if reason not in STRICTER})
+    return more if rest <= told else frozenset()

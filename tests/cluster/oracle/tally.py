@@ -26,6 +26,8 @@ class Tally:
     """Verdicts by what became of them. A verdict is one message or one binding of the scheduler."""
 
     refused_alike: int = 0
+    refused_stricter: int = 0
+    """Refusals on both sides in which we name a reason of `message.STRICTER` where the scheduler names another."""
     bound_alike: int = 0
     opaque: Counter[str] = field(default_factory=Counter)
     """Verdicts on pods that we refuse to judge, by our reason."""
@@ -43,7 +45,7 @@ class Tally:
     @property
     def verdicts(self) -> int:
         """Messages and bindings."""
-        return self.refused_alike + self.bound_alike + self.opaque.total() + len(self.disagreements)
+        return self.refused_alike + self.refused_stricter + self.bound_alike + self.opaque.total() + len(self.disagreements)
 
     @property
     def wrong_fits(self) -> int:

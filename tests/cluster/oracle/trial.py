@@ -21,7 +21,7 @@ from tests.cluster.controlplane.cluster import Cluster
 from tests.cluster.controlplane.emptying import empty
 from tests.cluster.oracle.fleet import CORDON, NAMESPACES, ROLE, Fleet, ready
 from tests.cluster.oracle.growing import GATE
-from tests.cluster.oracle.message import main_sentence, reasons
+from tests.cluster.oracle.message import STRICTER, main_sentence, reasons, stricter_words
 from tests.cluster.oracle.ours import Judge, Ours
 from tests.cluster.oracle.said import Said
 from tests.cluster.oracle.tally import Disagreement, Tally
@@ -99,7 +99,8 @@ class Trial:
         tests = {_key(pod): pod for pod in self.fleet.tests}
         judge = Judge(self._live().snapshot(), frozenset(tests))
         ours = {key: judge(*key) for key in tests}
-        hopeless = [key for key, told in ours.items() if told.opaque is None and not told.fits]
+        late = {key for key, pod in tests.items() if any(own_claims(self.fleet, copy.deepcopy(pod), ""))}
+        hopeless = [key for key, told in ours.items() if told.opaque is None and not told.fits and key not in late]
         again: list[tuple[str, str]] = []
         for key, answer in zip(hopeless, self._ask_at_once([tests[key] for key in hopeless]), strict=True):
             if self._agrees(ours[key], answer):
@@ -108,7 +109,7 @@ class Trial:
                 again.append(key)
         self.tally.asked_again += len(again)
         for key in [*again, *(key for key in tests if key not in set(hopeless))]:
-            if state == "as it is" and key not in again:
+            if state == "as it is" and ours[key].fits:
                 continue  # with several nodes open nobody says which one the scheduler takes
             self._count(state, key, ours[key], self._ask_alone(tests[key], ours[key]))
 
@@ -197,7 +198,7 @@ class Trial:
             return answer.node is not None or not ours.fits
         if answer.node is not None:
             return answer.node in ours.scene_fits and answer.node in ours.planned_fits
-        return not ours.fits and answer.message == ours.sentence
+        return not ours.fits and (answer.message == ours.sentence or bool(stricter_words(answer.message, ours.sentence)))
 
     def _count(self, state: str, key: tuple[str, str], ours: Ours, answer: Answer) -> None:
         """One verdict of the scheduler beside ours."""
@@ -217,6 +218,10 @@ class Trial:
             tally.disagreements.append(Disagreement(where, "wrong fit", answer.message, fits))
         elif ours.opaque is not None:
             tally.opaque[ours.opaque] += 1
+        elif answer.message != ours.sentence and stricter_words(answer.message, ours.sentence):
+            tally.refused_stricter += 1
+            tally.stricter.update(("words", reason) for reason in stricter_words(answer.message, ours.sentence))
+            tally.examples |= {("words", reason): where for reason in STRICTER if ("words", reason) not in tally.examples}
         elif answer.message != ours.sentence:
             tally.disagreements.append(Disagreement(where, "other words", answer.message, ours.sentence))
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -77,7 +77,8 @@ class Alive:
         status = body.get("status", {})
         if raw["kind"] != "Node":
             body.pop("status", None)
-        SHAPES.get(raw["kind"], lambda *_: None)(body, raw)
+        if raw["kind"] in SHAPES:
+            SHAPES[raw["kind"]](body, raw)
         if body.get("spec", {}).get("claimRef", {}).get("uid"):
             body["spec"]["claimRef"]["uid"] = self.uids.get(body["spec"]["claimRef"]["uid"], "gone")
         try:
@@ -157,7 +158,7 @@ def _shape_controller(body: Object, raw: Object) -> None:
     spec["template"] = template
 
 
-SHAPES = {
+SHAPES: dict[str, Callable[[Object, Object], None]] = {
     "Node": _shape_node,
     "Pod": _shape_pod,
     **dict.fromkeys(("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"), _shape_controller),
@@ -170,8 +171,10 @@ def _ready(raw: Object) -> bool:
 
 
 def _held_back(raw: Object) -> bool:
-    return raw["metadata"].get("annotations", {}).get("descheduler.test/ready") == "never"
+    notes: dict[str, str] = raw["metadata"].get("annotations", {})
+    return notes.get("descheduler.test/ready") == "never"
 
 
 def _node(pod: Object) -> str | None:
-    return pod["spec"].get("nodeName")
+    node: str | None = pod["spec"].get("nodeName")
+    return node

@@ -9,9 +9,9 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from random import Random
 
-from descheduler.clock import SystemClock
 from descheduler.domain.marks import RESERVED_GATE, TEMPLATE_HASH
 from descheduler.domain.plan import Move, Mover, Placed, Plan, PlanPod
 from descheduler.execute.copies import copy_body
@@ -54,17 +54,14 @@ class Carrying:
     def wave(self, number: int) -> None:
         """All steps of a wave."""
         self._keep_room(number)
-        steps: list[Callable[[], None]] = []
-        for move in self.plan.moves:
-            if number in (move.wave, move.arrival_wave):
-                steps.append(lambda move=move: self._move(move, number))  # type: ignore[misc]
-        reserved = [placed for placed in self.plan.placements if placed.wave == number and placed.mover is not Mover.SCHEDULE]
-        steps += [lambda placed=placed: self._reserved(placed) for placed in reserved]  # type: ignore[misc]
+        steps: list[Callable[[], None]] = [partial(self._move, m, number) for m in self.plan.moves if number in (m.wave, m.arrival_wave)]
+        now = [placed for placed in self.plan.placements if placed.wave == number]
+        steps += [partial(self._reserved, placed) for placed in now if placed.mover is not Mover.SCHEDULE]
         self.dice.shuffle(steps)
         for step in steps:
             step()
-        for placed in self.plan.placements:
-            if placed.wave == number and placed.mover is Mover.SCHEDULE:
+        for placed in now:
+            if placed.mover is Mover.SCHEDULE:
                 self._scheduled(placed)
 
     # Keeping room -------------------------------------------------------------------------------------------------------
@@ -117,8 +114,12 @@ class Carrying:
         self._bound(made, node, f"{move.id} ({move.mover})")
 
     def _replace(self, move: Move, *, gated: bool) -> Object:
-        """What the controller of an evicted pod makes: pinned by Hold and Recreate, left to the scheduler by Evict."""
+        """What the controller of an evicted pod makes: pinned by Hold and Recreate, left to the scheduler by Evict.
+
+        It gets a new name also where a controller would use the old one again: kwok may still be busy with the old pod's end.
+        """
         body = _fresh(self.left.pop(move.pod.uid))
+        body["metadata"]["name"] += "-again"
         if move.mover is not Mover.EVICT:
             selector, marks = pin(self.world, move.target.cluster, str(move.target.node), body["spec"].get("nodeSelector") or {})
             body["spec"]["nodeSelector"] = {**body["spec"].get("nodeSelector", {}), **selector}
@@ -211,7 +212,9 @@ class Carrying:
 def _fresh(pod: Object) -> Object:
     """The pod as its owner would make it anew."""
     told = pod["metadata"]
-    meta = {key: copy.deepcopy(value) for key, value in told.items() if key in ("name", "namespace", "labels", "annotations", "ownerReferences")}
+    meta = {
+        key: copy.deepcopy(value) for key, value in told.items() if key in ("name", "namespace", "labels", "annotations", "ownerReferences")
+    }
     spec = {key: copy.deepcopy(value) for key, value in pod["spec"].items() if key not in GIVEN_BY_SERVER}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
 
@@ -227,6 +230,3 @@ def _path(pod: Object) -> str:
 def _why(pod: Object) -> str:
     told = pod.get("status", {}).get("conditions", ())
     return next((str(c.get("message")) for c in told if c["type"] == "PodScheduled"), "nothing was said of it")
-
-
-CLOCK = SystemClock()

@@ -30,7 +30,7 @@ from tests.cluster.controlplane.cluster import Cluster
 from tests.cluster.controlplane.emptying import empty
 from tests.cluster.replay.alive import GATE, Alive
 from tests.cluster.replay.carrying import Carrying
-from tests.properties.wild import a_wilder_fleet
+from tests.cluster.replay.fleet import Crowded
 
 
 @dataclass
@@ -51,6 +51,8 @@ class Count:
     refused: int = 0
     """Objects of the random fleets that the API server would not have."""
     findings: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    """The latest plan, in short."""
 
     def summary(self) -> str:
         moved = ", ".join(f"{count} {mover}" for mover, count in sorted(self.moves.items()))
@@ -82,16 +84,14 @@ class Replay:
             empty(self.cluster.api)
 
     def _run(self) -> None:
-        wild = a_wilder_fleet(self.seed)
+        crowded = Crowded(self.seed).grow()
         alive = Alive(self.cluster.api)
-        alive.bring(wild.clusters["east"])
+        alive.bring(crowded.objects)
         live = LiveFleet([Member(name="east", access=Context(str(self.cluster.kubeconfig), self.cluster.name))], SystemClock())
-        movers = next((c.get("movers") for c in wild.fleet["clusters"] if c["name"] == "east"), None)
-        snapshot = _ungated(live.snapshot(), tuple(movers) if movers else None)
-        spec = {**wild.policy["spec"], "trigger": {"pendingFor": "0s"}}
-        spec["protections"] = {**spec.get("protections", {}), "minPodAge": "0s"}
-        policy = Policy.model_validate({"spec": spec})
+        snapshot = _ungated(live.snapshot())
+        policy = Policy.model_validate({"spec": crowded.policy()})
         report = plan(snapshot, policy, Options(run_id=f"replay-{self.seed}", created_at=SystemClock().now(), effort=0.25))
+        self.count.told = _steps(report.plan)
         self.count.fleets += 1
         self.count.refused += len(alive.refused)
         self.count.with_plan += bool(report.plan.moves or report.plan.placements)
@@ -103,7 +103,12 @@ class Replay:
         nodes = {node.ref: node for cluster in snapshot.clusters for node in cluster.nodes}
         clock = SystemClock()
         world = World(
-            reader=live, actuator=LiveHands(live), clock=clock, run_id=made.metadata.run_id, expires=clock.now() + timedelta(hours=1), nodes=nodes
+            reader=live,
+            actuator=LiveHands(live),
+            clock=clock,
+            run_id=made.metadata.run_id,
+            expires=clock.now() + timedelta(hours=1),
+            nodes=nodes,
         )
         carrying = Carrying(self.cluster.api, made, world, Random(self.seed))
         carrying.begin()
@@ -117,13 +122,22 @@ class Replay:
         self.count.findings += [f"seed {self.seed}: {told}" for told in (*carrying.findings, *truth.findings)]
 
 
-def _ungated(snapshot: Snapshot, movers: tuple[str, ...] | None) -> Snapshot:
-    """The fleet without our gate, with the movers the random fleet has."""
-    gate = GATE["name"]
+def _ungated(snapshot: Snapshot) -> Snapshot:
+    """The fleet without our gate, and as if every mover were installed."""
+    gate, movers = GATE["name"], tuple(mover for mover in Mover if mover is not Mover.SCHEDULE)
     clusters = tuple(
         replace(c, movers=movers, pods=tuple(replace(p, gates=()) if p.gates == (gate,) else p for p in c.pods)) for c in snapshot.clusters
     )
     return replace(snapshot, clusters=clusters)
+
+
+def _steps(made: Plan) -> list[str]:
+    moves = [
+        f"wave {m.wave}-{m.arrival_wave} {m.mover} {m.pod} {m.source.node} -> {m.target.node} for {list(m.makes_room_for)}"
+        for m in made.moves
+    ]
+    places = [f"wave {p.wave} {p.mover}{' contested' if p.contested else ''} {p.pod} -> {p.target.node}" for p in made.placements]
+    return [*moves, *places, *(f"unplaced {u.pod}: {u.reason}" for u in made.unplaced)]
 
 
 class Truth:
@@ -196,24 +210,27 @@ class Truth:
                 expected.pop(self._index[move.pod.uid])
             if move.arrival_wave <= number:
                 expected[self._index[move.pod.uid]] = self._node[str(move.target.node)]
-        free = {self._index[p.pod.uid] for p in self.plan.placements if p.mover is Mover.SCHEDULE or p.contested or p.wave > number}
-        for placed in self.plan.placements:
-            if placed.wave <= number and self._index[placed.pod.uid] not in free:
-                expected[self._index[placed.pod.uid]] = self._node[str(placed.target.node)]
+        placed = {self._index[p.pod.uid] for p in self.plan.placements}  # wherever the scheduler has them: `Carrying.elsewhere`
         for pod, node in sorted(where.items()):
-            if pod not in expected and pod not in free:
+            if pod not in expected and pod not in placed:
                 self.unforeseen.add(pod)
             elif pod in expected and expected[pod] != node:
-                self.findings.append(f"wave {number}: {self.problem.pods[pod].ref} is on {self.problem.nodes[node].ref.name}, not where it was planned")
-        missing = [self.problem.pods[pod].ref for pod in expected if pod not in where]
+                self.findings.append(
+                    f"wave {number}: {self.problem.pods[pod].ref} is on {self.problem.nodes[node].ref.name}, not where it was planned"
+                )
+        promised = {self._index[p.pod.uid] for p in self.plan.placements if p.wave <= number and not p.contested}
+        missing = [self.problem.pods[pod].ref for pod in sorted({*expected, *promised}) if pod not in where]
         self.findings += [f"wave {number}: {ref} is nowhere" for ref in missing]
 
     def _as_it_is(self, moment: Moment, where: Mapping[int, int], counts: Mapping[tuple[int, int], int]) -> Moment:
-        """The moment with the residents there really are; who is bound already does not arrive any more."""
+        """The moment with the residents there really are.
+
+        Who is bound already does not arrive any more, and for a contested place nobody promised that it would still be free.
+        """
         arrivals = list(moment.arrivals)
         for placed in self.plan.placements:
             pod = self._index[placed.pod.uid]
-            if placed.wave == moment.wave and pod in where:
+            if placed.wave == moment.wave and (pod in where or placed.contested):
                 here = (self.problem.class_of[pod], self._node[str(placed.target.node)])
                 arrivals.remove(next(a for a in arrivals if (a.pod_class, a.node) == here and a.old is None and a.twin is None))
         return replace(moment, residents=counts, arrivals=tuple(arrivals))
