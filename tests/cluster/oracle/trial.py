@@ -271,6 +271,10 @@ def ask_recorded(cluster: Cluster, said: Said) -> Answer:
         cluster.namespace(name, labels)
     cluster.add_nodes(*said.nodes)
     api.create_all([*said.around, *said.residents])
+    bound = {_key(one) for one in said.around if one["kind"] == "PersistentVolumeClaim" and "volumeName" in one["spec"]}
+    claims = "/api/v1/persistentvolumeclaims"
+    # A claim that was seen before its volume is told to be lost, for a while.
+    api.wait(claims, lambda found: bound <= {_key(claim) for claim in found if claim["status"]["phase"] == "Bound"}, PATIENCE)
     # Behind a gate until everything else is there: the scheduler learns of a pod and of its claims by different ways.
     path = _path(api.create(_gated(said.asked)))
     api.wait("/api/v1/pods", lambda pods: sum(pod["status"]["phase"] == "Running" for pod in pods) == len(said.residents), PATIENCE)
