@@ -16,7 +16,7 @@ from catalogue import APPS, DAEMONS, GPU, App
 from little_scheduler import Machine, choose, refusals, why_unschedulable
 from machines import CORDONED, FILL, NOT_READY, POOLS, ZONES, Pool
 from objects import Body, Printer, ago, number
-from workloads import budget, claim, cluster_wide, controllers
+from workloads import attached, budget, claim, cluster_wide, controllers
 
 FILES = {
     "Node": "nodes",
@@ -33,6 +33,9 @@ FILES = {
     "PersistentVolume": "persistentvolumes",
     "PriorityClass": "priorityclasses",
     "StorageClass": "storageclasses",
+    "CSINode": "csinodes",
+    "CSIDriver": "csidrivers",
+    "VolumeAttachment": "volumeattachments",
 }
 GROWS = 80
 """At most so many replicas are added to reach the wanted fill."""
@@ -144,7 +147,8 @@ class Filling:
         out += cluster_wide(printer, sorted({app.namespace for app in self.apps} | {"default", "kube-public"}))
         for app in self.apps:
             out += self._workload(printer, app)
-        return out
+        running = [pod for pod in out if pod["kind"] == "Pod" and "nodeName" in pod["spec"]]
+        return out + attached(printer, self.machines, [item for item in out if item["kind"] == "PersistentVolume"], running)
 
     def _workload(self, printer: Printer, app: App) -> list[Body]:
         homes = self.homes[id(app)]

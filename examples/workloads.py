@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from catalogue import PRIORITIES, App
+from little_scheduler import Machine
 from objects import Body, Printer, ago, letters, memory_text
+
+STORAGE = "storage.k8s.io/v1"
+DRIVER = "standard.csi.example"
 
 
 def controllers(printer: Printer, app: App, running: int) -> list[Body]:
@@ -177,6 +181,7 @@ def claim(printer: Printer, app: App, pod: Body, zone: str) -> list[Body]:
     if app.volume == "unbound":
         return [wanted]
     spec["volumeName"] = f"pvc-{meta['uid']}"
+    meta["annotations"] = {"pv.kubernetes.io/bind-completed": "yes", "pv.kubernetes.io/bound-by-controller": "yes"}
     size = spec["resources"]["requests"]
     wanted["status"] = {"phase": "Bound", "accessModes": ["ReadWriteOnce"], "capacity": size}
     affinity = {
@@ -193,12 +198,30 @@ def claim(printer: Printer, app: App, pod: Body, zone: str) -> list[Body]:
             "capacity": size,
             "storageClassName": "standard",
             "nodeAffinity": affinity,
-            "csi": {"driver": "disk.csi.example", "volumeHandle": f"vol-{meta['uid'][:8]}"},
+            "csi": {"driver": DRIVER, "volumeHandle": f"vol-{meta['uid'][:8]}"},
             "claimRef": {"kind": "PersistentVolumeClaim", "namespace": app.namespace, "name": name, "uid": meta["uid"]},
         },
         "status": {"phase": "Bound"},
     }
     return [wanted, volume]
+
+
+def attached(printer: Printer, machines: list[Machine], volumes: list[Body], running: list[Body]) -> list[Body]:
+    """The CSI driver, how many volumes each machine can attach, and which are: those of running pods."""
+    driver = {"apiVersion": STORAGE, "kind": "CSIDriver", "metadata": printer.meta("CSIDriver", DRIVER), "spec": {"attachRequired": True}}
+    out: list[Body] = [driver]
+    for machine in machines:
+        drivers = [{"name": DRIVER, "nodeID": machine.name, "topologyKeys": ["topology.kubernetes.io/zone"], "allocatable": {"count": 24}}]
+        meta = printer.meta("CSINode", machine.name)
+        out.append({"apiVersion": STORAGE, "kind": "CSINode", "metadata": meta, "spec": {"drivers": drivers}})
+    homes = {f"data-{pod['metadata']['name']}": pod["spec"]["nodeName"] for pod in running}
+    for volume in volumes:
+        name, claimed = volume["metadata"]["name"], volume["spec"]["claimRef"]["name"]
+        if claimed in homes:
+            spec = {"attacher": DRIVER, "nodeName": homes[claimed], "source": {"persistentVolumeName": name}}
+            meta = printer.meta("VolumeAttachment", f"csi-{name.removeprefix('pvc-')}")
+            out.append({"apiVersion": STORAGE, "kind": "VolumeAttachment", "metadata": meta, "spec": spec, "status": {"attached": True}})
+    return out
 
 
 def cluster_wide(printer: Printer, namespaces: list[str]) -> list[Body]:
@@ -225,7 +248,7 @@ def cluster_wide(printer: Printer, namespaces: list[str]) -> list[Body]:
     for name, binding in (("standard", "WaitForFirstConsumer"), ("fast-local", "Immediate")):
         out.append(
             {
-                "apiVersion": "storage.k8s.io/v1",
+                "apiVersion": STORAGE,
                 "kind": "StorageClass",
                 "metadata": printer.meta("StorageClass", name),
                 "provisioner": f"{name}.csi.example",
