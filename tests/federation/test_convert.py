@@ -28,6 +28,15 @@ from tests.raw import (
     taint_json,
     workload_json,
 )
+from tests.raw_storage import (
+    attachment_json,
+    capacity_json,
+    claim_json,
+    class_json,
+    csi_driver_json,
+    csi_node_json,
+    volume_json,
+)
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -63,6 +72,13 @@ FLEET = (
     budget_json("cart", labels={"app": "cart"}),
     event("TriggeredScaleUp", "cart-5d8-b"),
     pod_json("odd", on="n2", cpu="lots"),
+    pod_json("stored", on="n1", volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]),
+    claim_json("data", volume="pv"),
+    volume_json("pv", terms=[{"matchExpressions": [{"key": "a", "operator": "Exists"}]}]),
+    volume_json("stray"),
+    csi_node_json("n1", csi_example=2),
+    csi_driver_json(),
+    attachment_json("va", node="n1", volume="stray"),
 )
 
 
@@ -70,12 +86,12 @@ def test_a_cluster_is_sorted_and_named_after_kube_system() -> None:
     cluster, _ = cluster_from_objects("east", FLEET)
 
     assert [node.ref.name for node in cluster.nodes] == ["n1", "n2"]
-    assert [pod.ref.name for pod in cluster.pods] == ["cart-5d8-a", "cart-5d8-b", "odd", "till"]
+    assert [pod.ref.name for pod in cluster.pods] == ["cart-5d8-a", "cart-5d8-b", "odd", "stored", "till"]
     assert [(w.kind, w.name) for w in cluster.workloads] == [("Deployment", "cart"), ("ReplicaSet", "cart-5d8"), ("Rollout", "till")]
     assert [space.name for space in cluster.namespaces] == ["kube-system", "shop"]
     assert cluster.uid == "cluster-uid"
     workloads = ("StatefulSet", "DaemonSet", "Job", "CronJob")
-    assert cluster.absent == (*workloads, "ResourceQuota", "PersistentVolumeClaim", "StorageClass", "RuntimeClass")
+    assert cluster.absent == (*workloads, "ResourceQuota", "StorageClass", "RuntimeClass")
 
 
 @given(st.permutations(FLEET))
@@ -190,13 +206,18 @@ FULL_POD = pod_json(
     annotations={"fleet.descheduler.io/pin": "n1"},
     owner=owner_json("ReplicaSet", "cart-5d8"),
     priority=5,
-    initContainers=[container_json("proxy", requests={"cpu": "1"}, restartPolicy="Always", ports=[{"hostPort": 1}])],
+    initContainers=[container_json("proxy", requests={"cpu": "1"}, restartPolicy="Always", ports=[{"hostPort": 1, "hostIP": "::1"}])],
+    containers=[container_json("main", resources={"limits": {"memory": "1Gi"}}, restartPolicyRules=[{"action": "Restart"}])],
     nodeSelector={"kubernetes.io/hostname": "n1"},
     affinity={
         "nodeAffinity": {
             "requiredDuringSchedulingIgnoredDuringExecution": {
                 "nodeSelectorTerms": [{"matchExpressions": [{"key": "a", "operator": "In", "values": ["b"]}], "matchFields": []}]
             }
+        },
+        "podAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone", "labelSelector": {}, "matchLabelKeys": ["app"]}],
+            "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "podAffinityTerm": {"namespaces": ["shop"]}}],
         },
         "podAntiAffinity": {
             "requiredDuringSchedulingIgnoredDuringExecution": [
@@ -206,16 +227,56 @@ FULL_POD = pod_json(
     },
     tolerations=[{"key": "a", "operator": "Exists", "tolerationSeconds": 5}],
     topologySpreadConstraints=[{"topologyKey": "zone", "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {}}],
-    volumes=[{"name": "v", "emptyDir": {"medium": ""}}, {"name": "w", "persistentVolumeClaim": {"claimName": "w"}}],
+    volumes=[
+        {"name": "v", "emptyDir": {"medium": ""}},
+        {"name": "w", "persistentVolumeClaim": {"claimName": "w"}},
+        {"name": "e", "ephemeral": {}},
+    ],
+    activeDeadlineSeconds=5,
+    priorityClassName="high",
     overhead={"cpu": "1m"},
     resources={"requests": {"cpu": "2"}},
     schedulingGates=[{"name": "g"}],
     runtimeClassName="kata",
-    status={"containerStatuses": [{"name": "main", "resources": {"requests": {"cpu": "1"}}, "allocatedResources": {"cpu": "1"}}]},
+    status={
+        "qosClass": "Burstable",
+        "conditions": [{"type": "PodResizePending", "status": "True", "reason": "Infeasible"}],
+        "containerStatuses": [{"name": "main", "resources": {"requests": {"cpu": "1"}}, "allocatedResources": {"cpu": "1"}}],
+    },
 )
+STORED = (
+    claim_json("w", volume="pv", modes=["ReadWriteOncePod"]),
+    claim_json("cart-e", metadata={"ownerReferences": [owner_json("Pod", "cart", "uid-pod-shop-cart")]}),
+    claim_json("new", selected="n1"),
+    volume_json(
+        "pv",
+        terms=[{"matchExpressions": [{"key": "a", "operator": "Gt", "values": ["1"]}]}],
+        labels={"topology.kubernetes.io/zone": "a__b"},
+    ),
+    volume_json("stray", claim="gone"),
+    class_json(allowedTopologies=[{"matchLabelExpressions": [{"key": "zone", "values": ["a"]}]}]),
+    csi_node_json("n1", csi_example=2),
+    csi_driver_json(storageCapacity=True),
+    capacity_json("room", topology={"matchLabels": {"zone": "a"}}),
+    attachment_json("va", node="n1", volume="stray"),
+)
+QUOTA = {
+    "apiVersion": "v1",
+    "kind": "ResourceQuota",
+    "metadata": {"name": "q", "namespace": "shop"},
+    "spec": {
+        "hard": {"pods": "5"},
+        "scopes": ["BestEffort"],
+        "scopeSelector": {"matchExpressions": [{"scopeName": "Terminating", "operator": "Exists"}]},
+    },
+    "status": {"hard": {"pods": "5"}, "used": {"pods": "1"}},
+}
 SUBJECTS = (
+    *STORED,
+    QUOTA,
     FULL_POD,
     pod_json("cart", volumes=[{"name": "w", "persistentVolumeClaim": {"claimName": "w"}}]),
+    pod_json("late", volumes=[{"name": "w", "persistentVolumeClaim": {"claimName": "new"}}]),
     node_json("n1", taints=[taint_json("a")], zone="a"),
     deployment_json("cart", strategy={"rollingUpdate": {"maxSurge": "25%"}}, paused=False),
     workload_json("Job", "import", podFailurePolicy={"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]}),
@@ -265,7 +326,8 @@ def mutated(draw: Callable[..., Any]) -> Any:
 
 @given(st.lists(mutated(), max_size=3))
 def test_no_object_however_odd_makes_reading_fail(objects: list[Any]) -> None:
-    cluster, remarks = cluster_from_objects("east", [*objects, pod_json("sound", on="n9")])
+    mounting = pod_json("late", volumes=[{"name": "w", "persistentVolumeClaim": {"claimName": "new"}}])
+    cluster, remarks = cluster_from_objects("east", [*STORED, FULL_POD, mounting, node_json("n1"), *objects, pod_json("sound", on="n9")])
 
     assert any(pod.ref.name == "sound" for pod in cluster.pods)
     assert digest_of(cluster)

@@ -18,6 +18,7 @@ from tests.builders import NOW
 from tests.fakes import FakeClock
 from tests.federation.local_api import Fault, LocalApi, kubeconfig, status_json
 from tests.raw import Json, node_json, pod_json, write_json
+from tests.raw_storage import claim_json, volume_json
 
 NODES, PODS = "/api/v1/nodes", "/api/v1/pods"
 SHORT = Timeouts(connect=0.5, read=0.2)
@@ -284,3 +285,25 @@ def test_the_home_of_nobody_is_a_mistake_in_the_fleet_file(file: Path, tmp_path:
 
     with pytest.raises(UsageError, match=r"^~nobody-here/kc: "):
         live(file, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "why"),
+    [
+        (set(), None),
+        ({"persistentvolumes"}, "its PersistentVolume is missing"),
+        ({"csinodes", "resourcequotas"}, "the CSINode objects are missing"),
+        ({"persistentvolumeclaims", "storageclasses", "csidrivers", "volumeattachments"}, "its PersistentVolumeClaim is missing"),
+    ],
+)
+def test_without_rights_to_storage_only_pods_that_need_it_are_opaque(forbidden: set[str], why: str | None, tmp_path: Path) -> None:
+    mounting = pod_json("stored", volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}])
+    with LocalApi(node_json("n1"), pod_json("plain"), mounting, claim_json("data", volume="pv"), volume_json("pv")) as api:
+        api.forbidden = forbidden
+        kubeconfig(tmp_path / "k", {"only": api.url})
+        snapshot = live(fleet_file(tmp_path, {"name": "only"}), tmp_path).snapshot()
+
+    opaque = {pod.ref.name: pod.spec.opaque for pod in snapshot.pods()}
+    assert opaque == {"plain": None, "stored": f"spec.volumes[].persistentVolumeClaim: {why}" if why else None}
+    assert snapshot.unreadable == ()
+    assert ([r.subject for r in snapshot.remarks] == ["rights"]) is bool(forbidden)
