@@ -15,8 +15,8 @@ class NotYet(Surprise):
     """Only copies of ours that keep room stand in the way: what leaves for them has not left yet, and then there is room for both."""
 
 
-def check(world: World, pod: Object, node: str | None, *, old_self_stays: bool) -> None:
-    """Raises Surprise unless a pod like this one fits on the node as the cluster is now; on any node when ``node`` is ``None``.
+def check(world: World, pod: Object, node: str | None, *, old_self_stays: bool) -> Cluster:
+    """The cluster as it is now. Raises Surprise unless a pod like this one fits on the node as the cluster is now; on any node when ``node`` is ``None``.
 
     ``old_self_stays``: the pod itself keeps its room beside the newcomer (Surge).
     """
@@ -27,10 +27,10 @@ def check(world: World, pod: Object, node: str | None, *, old_self_stays: bool) 
     if node is None:
         if not scene.feasible(newcomer):
             raise Surprise("scheduling", f"{found.ref}: no node has room for its successor any more")
-        return
+        return cluster
     reason = scene.objection(newcomer, node)
     if reason is None:
-        return
+        return cluster
     keepers = {copy.uid for copy, place in world.reserved.items() if (copy.cluster, place) == (pod.cluster, node)}
     without = Scene(cluster.nodes, (p for p in there if p.node is not None or p.uid not in keepers))
     if keepers and without.objection(newcomer, node) is None:
@@ -38,15 +38,18 @@ def check(world: World, pod: Object, node: str | None, *, old_self_stays: bool) 
     raise Surprise("scheduling", f"{pod.cluster}/{node} cannot take {found.ref} any more: {reason}")
 
 
-def until_fits(world: World, pod: Object, node: str, *, old_self_stays: bool) -> Generator[Pause, None, None]:
+def until_fits(world: World, pod: Object, node: str, *, old_self_stays: bool) -> Generator[Pause, None, Cluster]:
     """``check``, waiting while only our own reserved copies stand in the way. Raises Surprise."""
     while True:
         try:
-            check(world, pod, node, old_self_stays=old_self_stays)
+            return check(world, pod, node, old_self_stays=old_self_stays)
         except NotYet as not_yet:
             yield Pause(str(not_yet))
-        else:
-            return
+
+
+def lower_priorities(cluster: Cluster, node: str, priority: int) -> bool:
+    """Whether kube-scheduler could find somebody to preempt for a pod of this priority on the node, or somebody smaller in a race for it."""
+    return any(p.priority < priority for p in cluster.pods if p.node in (None, node) and not p.daemon)
 
 
 def _look(world: World, pod: Object) -> tuple[Cluster, Pod]:

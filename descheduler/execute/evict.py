@@ -47,7 +47,7 @@ def evict(world: World, move: Move) -> Steps:
     return Arrived(node, "" if move.target.node in (None, node) else f"on {node}, planned on {move.target.node}")
 
 
-def leave(world: World, move: Move, check: Callable[[], None]) -> Generator[Pause, None, None]:
+def leave(world: World, move: Move, check: Callable[[], object]) -> Generator[Pause, None, None]:
     """Evict the pod of a move, waiting as long as its budget refuses; return when it is on its way out.
 
     Pod and destination are read again before every attempt. Answers as in kubernetes.md section 2.

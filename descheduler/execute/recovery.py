@@ -24,7 +24,7 @@ from descheduler.execute.fence import Fenced
 from descheduler.execute.replicas import owned, replica_set_of
 from descheduler.execute.surge import Exchange
 from descheduler.execute.waves import LOOK_AGAIN
-from descheduler.execute.world import Pause, Surprise, World, controller, node_of, notes, object_of, read_same, ready, terminating
+from descheduler.execute.world import Pause, Surprise, World, controller, deleted, node_of, notes, object_of, read_same, ready, terminating
 from descheduler.ports import Actuator, Body, Object, Reader, Store
 from descheduler.rules.subject import annotation
 
@@ -118,7 +118,7 @@ def _copy(cluster: Cluster, pod: Pod) -> Leftover:
         if exchange is not None and ready(body) and RESERVED_GATE not in gates(body) and _adopted(world, exchange, what):
             yield from surge.until_dropped(world, exchange, what)
             return
-        world.actuator.delete(what)
+        deleted(world, what)
         if original is not None:
             surge.restore_cost(world, object_of(cluster.name, original))
 

@@ -32,6 +32,8 @@ class Drop:
     reason: str
     node: str | None = None
     """Of a placement: the node that somebody else has bound the pod to."""
+    final: bool = False
+    """Whatever else happens: the pod is gone or has a node."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,21 +82,29 @@ class _Drops:
         for placed in plan.placements:
             bind = now.bind(placed)
             if isinstance(bind, Drop):
-                self.placements[str(placed.pod)] = bind
+                self.placements[str(placed.pod)] = bind if bind.final else self._because(placed) or bind
             else:
                 self.binds[str(placed.pod)] = bind
         self.spread()
+
+    def _because(self, placed: Placed) -> Drop | None:
+        """The move whose falling takes a placement with it."""
+        for move in self.plan.moves:
+            if move.id in self.moves and str(placed.pod) in move.makes_room_for:
+                fallen = self.moves[move.id]
+                return Drop(fallen.cause, f"{move.pod} does not make room for it: {fallen.reason}")
+        return None
 
     def spread(self) -> None:
         """A placement needs every move made for it; a move made for waiting pods needs one that is left."""
         planned = {str(placed.pod) for placed in self.plan.placements}
         while True:
             before = len(self.moves) + len(self.placements)
+            for placed in self.plan.placements:
+                fallen = None if str(placed.pod) in self.placements else self._because(placed)
+                if fallen is not None:
+                    self.placements[str(placed.pod)] = fallen
             for move in self.plan.moves:
-                for pod in planned.intersection(move.makes_room_for):
-                    if move.id in self.moves and pod not in self.placements:
-                        cause = self.moves[move.id]
-                        self.placements[pod] = Drop(cause.cause, f"{move.pod} does not make room for it: {cause.reason}")
                 needed = planned.intersection(move.makes_room_for)
                 if move.id not in self.moves and needed and needed <= self.placements.keys():
                     cause = self.placements[min(needed)]
@@ -149,10 +159,10 @@ class _Now:
             return Drop(CHURN, reason)
         index = self._pods.get(placed.pod.uid)
         if index is None:
-            return Drop(CHURN, "the pod is gone")
+            return Drop(CHURN, "the pod is gone", final=True)
         pod, pod_class = self._problem.pods[index], self._problem.classes[self._problem.class_of[index]]
         if pod.node is not None:
-            return Drop(CHURN, f"kube-scheduler bound it to {pod.node} first", pod.node)
+            return Drop(CHURN, f"kube-scheduler bound it to {pod.node} first", pod.node, final=True)
         if not pod.waiting or not pod_class.reach:
             why = self._problem.not_ours.get(index) or self._problem.held_back.get(index)
             return Drop(CHURN, why or "nothing may be done for it any more")

@@ -8,11 +8,13 @@ nominated until then (1.6).
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 from descheduler.domain.marks import DELETION_COST, EXPIRES, MINIMAL_COST, MOVE_OF, PREVIOUS_COST, RESERVED_GATE, RUN, TEMPLATE_HASH
 from descheduler.domain.plan import Move, PlanPod, Spot
+from descheduler.errors import Unanswered
 from descheduler.execute import copies, destination
 from descheduler.execute.replicas import check_surgeable, owned, replica_set_of, withheld_label
 from descheduler.execute.world import (
@@ -75,13 +77,12 @@ def surge(world: World, move: Move) -> Steps:
 def exchange(world: World, what: Exchange) -> Steps:
     """Put a copy in the original's place."""
     cluster = what.target.cluster
-    gated = world.wave < what.wave
     replica_set = replica_set_of(world, cluster, what.read())
     uid = replica_set["metadata"]["uid"]
     yield from _turn(world, uid)
     original = what.read()
     check_surgeable(world, cluster, replica_set, original, waiting=what.waiting)
-    copy = yield from _make_copy(world, what, replica_set, original, gated)
+    copy, gated = yield from _make_copy(world, what, replica_set, original)
     try:
         if gated:
             yield from _until_wave(world, what, copy)
@@ -90,7 +91,8 @@ def exchange(world: World, what: Exchange) -> Steps:
         adopt(world, what, copy)
     except BaseException:
         world.actuator.delete(copy)
-        restore_cost(world, pod_object(what.pod))
+        with suppress(Surprise, Unanswered):  # then recovery does it
+            restore_cost(world, pod_object(what.pod))
         raise
     finally:
         world.reserved.pop(copy, None)
@@ -109,12 +111,21 @@ def _turn(world: World, replica_set_uid: str) -> Pauses:
         yield Pause("another replica is being exchanged")
 
 
-def _make_copy(world: World, what: Exchange, replica_set: Body, original: Body, gated: bool) -> Generator[Pause, None, Object]:
+def _make_copy(world: World, what: Exchange, replica_set: Body, original: Body) -> Generator[Pause, None, tuple[Object, bool]]:
+    """The copy, and whether it is gated: until its wave comes, or because it could preempt somebody.
+
+    Its ``preemptionPolicy`` cannot be lowered. Behind its gate it claims the room first, and whether the room is there is asked
+    again with the claim in place; so nobody smaller can come between the last look and the binding.
+    """
     cluster = what.target.cluster
-    body = copies.copy_body(world, cluster, replica_set, original, what.node, gated=gated)
+    gated = world.wave < what.wave
+    body = copies.copy_body(world, cluster, replica_set, original, what.node)
     copies.rehearse(world, cluster, body, original)
     if not gated:
-        yield from destination.until_fits(world, pod_object(what.pod), what.node, old_self_stays=True)
+        now = yield from destination.until_fits(world, pod_object(what.pod), what.node, old_self_stays=True)
+        gated = destination.lower_priorities(now, what.node, original["spec"].get("priority", 0))
+    if gated:
+        body["spec"]["schedulingGates"] = [{"name": RESERVED_GATE}]
     copy = copies.create(world, cluster, body)
     if gated:
         try:
@@ -122,7 +133,7 @@ def _make_copy(world: World, what: Exchange, replica_set: Body, original: Body, 
         except Surprise:
             world.actuator.delete(copy)
             raise
-    return copy
+    return copy, gated
 
 
 def _until_wave(world: World, what: Exchange, copy: Object) -> Pauses:
@@ -206,4 +217,4 @@ def restore_cost(world: World, original: Object) -> None:
     if body is None or terminating(body) or PREVIOUS_COST not in notes(body):
         return
     marks = {DELETION_COST: notes(body)[PREVIOUS_COST] or None, PREVIOUS_COST: None, RUN: None}
-    world.actuator.patch(original, {"metadata": {"annotations": marks}})
+    patched(world, original, {"metadata": {"annotations": marks}}, f"{original.name}: its own deletion cost")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Container, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -146,8 +146,8 @@ BUSY_PAUSE = timedelta(seconds=2)
 LONGEST_PAUSE = timedelta(seconds=30)
 
 
-def ask(world: World, deed: Callable[[], Answer], subject: object) -> Answer:
-    """Do it; a refusal is a Surprise. The answer may still be ``unknown``: then look.
+def ask(world: World, deed: Callable[[], Answer], subject: object, fine: Container[int] = ()) -> Answer:
+    """Do it; a refusal is a Surprise, but for codes that are ``fine``. The answer may still be ``unknown``: then look.
 
     Only what the server was too busy for (429 that no budget is behind) is tried again: it did nothing.
     """
@@ -157,7 +157,7 @@ def ask(world: World, deed: Callable[[], Answer], subject: object) -> Answer:
             break
         pause = BUSY_PAUSE if answer.retry_after_seconds is None else timedelta(seconds=answer.retry_after_seconds)
         world.clock.sleep(min(pause, LONGEST_PAUSE))
-    if not answer.done and not answer.unknown:
+    if not answer.done and not answer.unknown and answer.code not in fine:
         raise refusal(answer, subject)
     return answer
 
@@ -177,6 +177,15 @@ def patched(world: World, what: Object, patch: Body, subject: object) -> None:
         if body is not None and _shows(body, patch):
             return
     raise Surprise("churn", f"{subject}: not answered {TRIES} times")
+
+
+def deleted(world: World, what: Object) -> None:
+    """Delete, and know that it is on its way out or gone. Raises Surprise."""
+    answer = ask(world, lambda: world.actuator.delete(what), f"{what.name}: deletion", fine=(404,))
+    if answer.unknown:
+        body = read_same(world, what)
+        if body is not None and not terminating(body):
+            raise Surprise("churn", f"{what.name}: its deletion was not answered, and it is still there")
 
 
 def _shows(body: Any, patch: Any) -> bool:
