@@ -16,7 +16,7 @@ class NotYet(Surprise):
 
 
 def check(world: World, pod: Object, node: str | None, *, old_self_stays: bool) -> Cluster:
-    """The cluster as it is now. Raises Surprise unless a pod like this one fits on the node as the cluster is now; on any node when ``node`` is ``None``.
+    """The cluster as it is now. Raises Surprise unless a pod like this one fits on the node; on any node when ``node`` is ``None``.
 
     ``old_self_stays``: the pod itself keeps its room beside the newcomer (Surge).
     """
@@ -48,8 +48,8 @@ def until_fits(world: World, pod: Object, node: str, *, old_self_stays: bool) ->
 
 
 def lower_priorities(cluster: Cluster, node: str, priority: int) -> bool:
-    """Whether kube-scheduler could find somebody to preempt for a pod of this priority on the node, or somebody smaller in a race for it."""
-    return any(p.priority < priority for p in cluster.pods if p.node in (None, node) and not p.daemon)
+    """Whether a pod of this priority could preempt somebody on the node, or race somebody smaller for it."""
+    return any(p.priority < priority for p in cluster.pods if p.node in (None, node))
 
 
 def _look(world: World, pod: Object) -> tuple[Cluster, Pod]:

@@ -20,10 +20,10 @@ from descheduler.federation.kube_config import Context
 from descheduler.federation.kube_hands import LiveHands
 from descheduler.federation.kube_store import ClusterStore
 from descheduler.federation.standalone import LiveFleet, Member
-from tests.cluster.controlplane.api import Object
+from tests.cluster.controlplane.api import ApiRefused, Object
 from tests.cluster.controlplane.binaries import Binaries
 from tests.cluster.controlplane.cluster import Cluster
-from tests.cluster.controlplane.objects import a_node
+from tests.cluster.controlplane.objects import a_node, a_pod
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -58,10 +58,16 @@ class Acting:
         member = Member(name=self.cluster.name, access=Context(str(self.kubeconfig), self.cluster.name))
         return LiveFleet([member], SystemClock())
 
-    def act(self, *steps: Move | Placed, patience: timedelta = PATIENCE, stop: Callable[[], str | None] = lambda: None) -> Outcome:
-        """Execute a plan of these steps."""
+    def act(
+        self,
+        *steps: Move | Placed,
+        patience: timedelta = PATIENCE,
+        lease: timedelta = timedelta(seconds=3),
+        stop: Callable[[], str | None] = lambda: None,
+    ) -> Outcome:
+        """Execute a plan of these steps; a ``lease`` of no length is renewed before every write."""
         fleet = self.fleet()
-        store = ClusterStore(fleet, SystemClock(), timedelta(seconds=3))
+        store = ClusterStore(fleet, SystemClock(), lease)
         return execute(
             plan_of(self.cluster, "sha256:0", *steps), fleet, LiveHands(fleet), store, SystemClock(), patience=patience, stop=stop
         )
@@ -83,6 +89,21 @@ class Acting:
         path = f"/api/v1/namespaces/{self.space}/pods"
         self.cluster.api.wait(path, lambda pods: any(is_refused(pod) for pod in pods), labelSelector=f"app={app}")
         return [pod for pod in self.pods(app) if "nodeName" not in pod["spec"]]
+
+    def until_admission_works(self) -> None:
+        """A policy is heeded about a second after it is created: ask with dry runs until it is."""
+        api, clock = self.cluster.api, SystemClock()
+        body = a_pod("probe", self.space, labels={"app": "probe"})
+        until = clock.monotonic() + 20
+        while clock.monotonic() < until:
+            try:
+                told = api.request("POST", f"/api/v1/namespaces/{self.space}/pods", body, parameters={"dryRun": "All"})
+            except ApiRefused:
+                return
+            if any(toleration.get("key") == "theirs" for toleration in told["spec"]["tolerations"]):
+                return
+            clock.sleep(timedelta(milliseconds=200))
+        raise AssertionError("the admission policy is not heeded")
 
     def nodes_of(self, app: str) -> list[str]:
         return sorted(pod["spec"].get("nodeName", "-") for pod in self.pods(app))

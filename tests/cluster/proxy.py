@@ -48,7 +48,7 @@ class Spoiler:
 
     picks: Callable[[Call], bool]
     instead: Callable[[Call], tuple[int, Any, dict[str, str]] | None] | None = None
-    after: Callable[[Call], None] | None = None
+    after: Callable[[Call], object] | None = None
     """Called when the server has answered; with ``lose``, the answer is not passed on."""
     lose: bool = False
     times: int = 1

@@ -18,7 +18,7 @@ import yaml
 from descheduler.domain.plan import Move, Mover, Placed, Plan
 from descheduler.output.json_plan import render_json
 from descheduler.policy import load_policy, policy_digest
-from tests.cluster.acting import Acting, a_move, a_placement, install, is_ready, is_refused, plan_of
+from tests.cluster.acting import Acting, a_move, a_placement, install, is_ready, is_refused, plan_of, recover_job_succeeded
 from tests.cluster.controlplane.api import Object
 from tests.cluster.controlplane.binaries import Binaries
 from tests.cluster.controlplane.cluster import Cluster
@@ -48,7 +48,8 @@ class Ground:
         self.cluster = cluster
         self.front = front
         self.folder = folder
-        install(cluster, binaries, folder)
+        install(cluster, binaries, folder, "hold")
+        recover_job_succeeded(cluster)
         front.kubeconfig(folder / "kubeconfig", cluster.token_of("descheduler", "descheduler"))
         listed = [{"name": cluster.name, "kubeconfig": {"path": "kubeconfig", "context": cluster.name}}]
         fleet = {"apiVersion": "fleet.descheduler.io/v1alpha1", "kind": "Fleet", "clusters": listed}
@@ -154,6 +155,15 @@ def evict_steps(world: World) -> list[Move | Placed]:
     return [a_move(pod, there, mover=Mover.EVICT)]
 
 
+def hold_workloads(world: World) -> list[Object]:
+    return [a_workload("db", world.name, 1, CPU, kind="StatefulSet", **world.selector())]
+
+
+def hold_steps(world: World) -> list[Move | Placed]:
+    pod, _, there = world.where("db")
+    return [a_move(pod, there, mover=Mover.HOLD)]
+
+
 def bare_workloads(world: World) -> list[Object]:
     return [a_pod("bare", world.name, CPU, labels={"app": "bare"}, **world.selector())]
 
@@ -171,6 +181,7 @@ SCENES = {
     "Surge": Scene(surge_workloads, nothing, surge_steps, {"web": 2}),
     "a reserved place": Scene(hole_workloads, hole_later, hole_steps, {"small": 1, "rest": 1, "big": 1}),
     "Evict": Scene(evict_workloads, nothing, evict_steps, {"web": 1}),
+    "Hold": Scene(hold_workloads, nothing, hold_steps, {"db": 1}),
     "Recreate": Scene(bare_workloads, nothing, bare_steps, {"bare": 1}),
 }
 
@@ -269,7 +280,7 @@ def shapes(world: World, app: str) -> list[object]:
 
 def lost(world: World, scene: Scene, specs: dict[str, list[object]]) -> list[str]:
     """What is not as it must be after recovery."""
-    found = list(world.acting.leftovers())
+    found = [*world.acting.leftovers(), *(f"held: {uid}" for uid in world.acting.held())]
     for app, count in scene.wanted.items():
         pods = world.acting.pods(app)
         if len(pods) != count:
