@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 from descheduler.domain.marks import EXPIRES, HOLD_API, HOLD_GATE, HOLD_KIND, HOLD_NAME, HOLD_NAMESPACE, RUN
@@ -33,10 +34,13 @@ from descheduler.execute.world import (
     running_victim,
     stamp,
     until_gone,
+    wait,
 )
 from descheduler.ports import Body, Object, Reader
 
 RELEASE_ATTEMPTS = 3
+HEARD_WITHIN = timedelta(seconds=3)
+"""How long an API server may take to heed a changed parameter: its informer has it in milliseconds, policies are refreshed each second."""
 
 
 def hold(world: World, move: Move) -> Steps:
@@ -63,6 +67,8 @@ def hold(world: World, move: Move) -> Steps:
         arrived = yield from until_running(world, held)
         if arrived != node:
             raise Surprise("scheduling", f"{held.name} runs on {arrived}, not on {node}", node=arrived)
+        yield from wait(world, HEARD_WITHIN, "a sibling may still be gated")
+        _release_gated(world, move, owner["uid"])
     return Arrived(node)
 
 
@@ -123,6 +129,10 @@ def _let_go(world: World, move: Move, owner_uid: str, held: Object | None) -> No
     if held is not None:
         world.reserved.pop(held, None)
     _set_held(world, move.pod.cluster, owner_uid, False)
+    _release_gated(world, move, owner_uid)
+
+
+def _release_gated(world: World, move: Move, owner_uid: str) -> None:
     for _ in range(RELEASE_ATTEMPTS):
         pods = world.reader.pods(move.pod.cluster, move.pod.namespace)
         gated = [p for p in pods if (controller(p) or {}).get("uid") == owner_uid and HOLD_GATE in gates(p)]
@@ -137,10 +147,18 @@ def left_over(reader: Reader, cluster: str, run_id: str) -> bool:
     return body is not None and bool((body.get("spec") or {}).get("ownerUIDs")) and notes(body).get(RUN) != run_id
 
 
-def forget(world: World, cluster: str) -> None:
-    """Hold no controller any more."""
+def forget(world: World, cluster: str) -> Generator[Pause, None, None]:
+    """Hold no controller any more, and release whoever was gated until the API server had heard of it. Raises Surprise."""
     what = Object(cluster=cluster, kind=HOLD_KIND, namespace=HOLD_NAMESPACE, name=HOLD_NAME)
     patched(world, what, {"spec": {"ownerUIDs": []}}, HOLD_KIND)
+    yield from wait(world, HEARD_WITHIN, "a pod may still be gated")
+    now = world.reader.cluster(cluster)
+    if now is None:
+        raise Surprise("churn", f"{cluster} cannot be read: a pod may still be gated there")
+    for pod in now.pods:
+        if HOLD_GATE in pod.gates and not pod.terminating:
+            ref = pod.ref
+            release(world, Object(cluster=cluster, kind="Pod", namespace=ref.namespace, name=ref.name, uid=pod.uid), None)
 
 
 def _set_held(world: World, cluster: str, owner_uid: str, wanted: bool) -> None:

@@ -63,10 +63,16 @@ def recover(snapshot: Snapshot, reader: Reader, actuator: Actuator, store: Store
         expires = clock.now() + SETTLED_WITHIN
         world = World(reader=reader, actuator=fenced, clock=clock, run_id=run_id, expires=expires, nodes=nodes)
         ended: list[StepResult] = []
+        clean = False
         try:
+            now = reader.cluster(cluster.name)  # until the Lease was ours, another run may have gone on
+            found = found if now is None else _leftovers(now, reader, run_id)
             ended = [_ended(world, left) for left in found]
+            clean = all(result.outcome == "Done" for result in ended)
+        except Unanswered as nothing:
+            ended = [StepResult(subject=cluster.name, outcome="Failed", message=str(nothing))]
         finally:
-            store.release(cluster.name, run_id, clean=len(ended) == len(found) and all(result.outcome == "Done" for result in ended))
+            store.release(cluster.name, run_id, clean=clean)
         results += ended
     return tuple(results)
 
