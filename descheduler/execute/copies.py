@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from descheduler.domain.marks import EXPIRES, MOVE_OF, RUN, TEMPLATE_HASH
+from descheduler.domain.marks import EXPIRES, MOVE_OF, RESERVED_GATE, RUN, TEMPLATE_HASH
 from descheduler.execute.replicas import withheld_label
 from descheduler.execute.world import Surprise, World, ask, notes, object_of, patched, pin, stamp, terminating
 from descheduler.ports import Body, Object
@@ -16,13 +16,15 @@ REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 GIVEN_BY_SERVER = ("nodeName", "schedulingGates", "priority", "preemptionPolicy", "overhead", "ephemeralContainers")
 
 
-def copy_body(world: World, cluster: str, replica_set: Body, original: Body, node: str) -> dict[str, Any]:
-    """The pod to create: the template's labels without the withheld one, our marks, and the pin."""
+def copy_body(world: World, cluster: str, replica_set: Body, original: Body, node: str, *, gated: bool = False) -> dict[str, Any]:
+    """The pod to create: the template's labels without the withheld one, our marks, the pin and, when ``gated``, our gate."""
     template = replica_set["spec"]["template"]
     meta = template.get("metadata") or {}
     spec: dict[str, Any] = copy.deepcopy({key: value for key, value in template["spec"].items() if key not in GIVEN_BY_SERVER})
     selector, marks = pin(world, cluster, node, spec.get("nodeSelector") or {})
     spec["nodeSelector"] = {**(spec.get("nodeSelector") or {}), **selector}
+    if gated:
+        spec["schedulingGates"] = [{"name": RESERVED_GATE}]
     _write_out_hash(spec, withheld_label(replica_set))
     marks |= {MOVE_OF: original["metadata"]["uid"], RUN: world.run_id, EXPIRES: stamp(world.expires)}
     return {

@@ -125,7 +125,7 @@ def _make_copy(world: World, what: Exchange, replica_set: Body, original: Body) 
         now = yield from destination.until_fits(world, pod_object(what.pod), what.node, old_self_stays=True)
         gated = destination.lower_priorities(now, what.node, original["spec"].get("priority", 0))
     if gated:
-        body["spec"]["schedulingGates"] = [{"name": RESERVED_GATE}]
+        body = copies.copy_body(world, cluster, replica_set, original, what.node, gated=True)
     copy = copies.create(world, cluster, body)
     if gated:
         try:
