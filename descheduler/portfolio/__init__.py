@@ -116,10 +116,9 @@ class _Rounds:
         first = self._solve(self.search())
         self.bound = _most(first.levels)
         incomplete = self._realise(first.placement)
-        if self.over():
-            self._fill()
         if incomplete and not self._timed(incomplete, first) and not self._reached(first):
             self._again()
+        self._fill()
         return Found(
             route=self.best,
             levels=self._levels(first),
@@ -199,7 +198,7 @@ class _Rounds:
         return tuple(sorted(left_out))
 
     def _fill(self) -> None:
-        """A search that was cut short leaves no pod waiting beside room for it."""
+        """No pod is left waiting beside room for it: not by a search that was cut short, nor where forbidding a place took it away."""
         route, robbed = settled(self.problem, filled(self.problem, self.best))
         if not robbed:
             self._keep(route)
