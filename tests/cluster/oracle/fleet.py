@@ -47,6 +47,8 @@ class Fleet:
     """Bound pods."""
     leaving: set[tuple[str, str]] = field(default_factory=set)
     """(namespace, name) of residents that shall be terminating."""
+    resized: dict[tuple[str, str], Object] = field(default_factory=dict)
+    """(namespace, name) of a resident to the status its kubelet tells of an in-place resize."""
     nominated: list[tuple[Object, str]] = field(default_factory=list)
     """Gated pods, and the node each one is nominated to."""
     bound: set[tuple[str, str]] = field(default_factory=set)
@@ -55,6 +57,9 @@ class Fleet:
     """Claims of test pods that wait for their first consumer, by (namespace, name)."""
     tests: list[Object] = field(default_factory=list)
     """Pods to be judged; without gate."""
+
+    flavour: str = "mixed"
+    """Which rules its test pods are mostly about."""
 
     def __post_init__(self) -> None:
         self.dice = Random(self.seed)
@@ -75,46 +80,55 @@ class Fleet:
             self.nodes.append(self._node(f"n{i:02}"))
 
     def _node(self, name: str) -> Object:
-        dice = self.dice
+        taints = self._taints()
+        notes = {}
+        if self.uses("not-ready") and self.chance(0.06):
+            notes["descheduler.test/ready"] = "never"
+            taints += [{"key": "node.kubernetes.io/not-ready", "effect": effect} for effect in ("NoSchedule", "NoExecute")]
+        cordoned = self.uses("cordons") and self.chance(0.12)
+        node = a_node(name, self._room(), labels=self._labels(name), taints=[*taints, CORDON] if cordoned else taints, annotations=notes)
+        if cordoned:
+            node["spec"]["unschedulable"] = True
+        return node
+
+    def _room(self) -> dict[str, str]:
         room = {
-            "cpu": dice.choice(["2", "3", "4", "4", "7500m"]),
-            "memory": dice.choice(["4Gi", "6Gi", "8Gi", "8G"]),
-            "ephemeral-storage": dice.choice(["10Gi", "40Gi"]),
-            "pods": dice.choice(["4", "6", "8", "110", "110", "110"]),
+            "cpu": self.dice.choice(["2", "3", "4", "4", "7500m"]),
+            "memory": self.dice.choice(["4Gi", "6Gi", "8Gi", "8G"]),
+            "ephemeral-storage": self.dice.choice(["10Gi", "40Gi"]),
+            "pods": self.dice.choice(["4", "6", "8", "110", "110", "110"]),
         }
         if self.chance(0.4):
-            room["example.com/gpu"] = dice.choice(["1", "2", "4"])
+            room["example.com/gpu"] = self.dice.choice(["1", "2", "4"])
         if self.chance(0.25):
             room["hugepages-2Mi"] = "1Gi"
+        return room
+
+    def _labels(self, name: str) -> dict[str, str]:
         labels = {REGION: "r"}
         for share, key, values in (
             (0.9, ZONE, ZONES),
             (0.7, "rack", ("r1", "r2", "r3", "r4")),
-            (0.8, "disk", ("ssd", "hdd")),
+            (0.8, "disk", ("ssd", "ssd", "hdd", "hdd", "")),
             (0.7, "generation", ("1", "3", "5", "old", "1_0", "007")),
         ):
             if self.chance(share):
-                labels[key] = dice.choice(values)
+                labels[key] = self.dice.choice(values)
         if ZONE in labels and self.chance(0.15):
             labels["failure-domain.beta.kubernetes.io/zone"] = labels[ZONE]
             if self.chance(0.5):
                 del labels[ZONE]
         if self.chance(0.1):
             labels[HOSTNAME] = f"host-{name}"
-        taints = [dict(dice.choice(TAINTS))] if self.uses("taints") and self.chance(0.3) else []
+        return labels
+
+    def _taints(self) -> list[Object]:
+        taints = [dict(self.dice.choice(TAINTS))] if self.uses("taints") and self.chance(0.3) else []
+        if self.uses("scale-down") and self.chance(0.03):
+            taints.append({"key": "ToBeDeletedByClusterAutoscaler", "effect": "NoSchedule"})
         if taints and self.chance(0.2):
             taints.append({"key": "extra", "value": "x", "effect": "NoSchedule"})
-        notes = {}
-        cordoned = self.uses("cordons") and self.chance(0.12)
-        if self.uses("not-ready") and self.chance(0.06):
-            notes["descheduler.test/ready"] = "never"
-            taints += [{"key": "node.kubernetes.io/not-ready", "effect": effect} for effect in ("NoSchedule", "NoExecute")]
-        if cordoned:
-            taints.append(CORDON)
-        node = a_node(name, room, labels=labels, taints=taints, annotations=notes)
-        if cordoned:
-            node["spec"]["unschedulable"] = True
-        return node
+        return taints
 
 
 def ready(node: Object) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from tests.cluster.controlplane.api import Object
 from tests.cluster.oracle.fleet import Fleet
-from tests.cluster.oracle.fragments import a_random_pod
+from tests.cluster.oracle.fragments import FLAVOURS, a_random_pod
 from tests.cluster.oracle.volumes import surround
 
 GATE: Object = {"name": "oracle.test/gate"}
@@ -15,10 +15,11 @@ NEVER_STOPS = {"descheduler.test/stops": "never"}
 
 def grow(seed: int, only: Collection[str] | None = None, tests: int = 50) -> Fleet:
     """The fleet of that seed, with ``only`` these fragments."""
-    fleet = Fleet(seed, only)
+    flavours = list(FLAVOURS)
+    fleet = Fleet(seed, only, flavour=flavours[seed % len(flavours)])
     fleet.grow_nodes()
     fleet.around += _classes()
-    if fleet.uses("volumes"):
+    if fleet.uses("volumes") or fleet.uses("ephemeral"):
         surround(fleet)
     for i in range(fleet.dice.randint(20, 60)):
         fleet.residents.append(_resident(fleet, f"r{i:02}"))
@@ -60,6 +61,22 @@ def _classes() -> list[Object]:
     return [*found, runtime("heavy"), runtime("sandboxed", scheduling=steered)]
 
 
+def _resize(fleet: Fleet, pod: Object) -> Object:
+    """What a kubelet tells while a container has more, or less, than its spec asks for."""
+    dice = fleet.dice
+    given = {"cpu": dice.choice(["50m", "900m", "2"]), "memory": dice.choice(["64Mi", "2Gi"])}
+    told: Object = {"name": pod["spec"]["containers"][0]["name"], "resources": {"requests": given}}
+    if fleet.chance(0.5):
+        told["allocatedResources"] = {"cpu": dice.choice(["100m", "1"]), "memory": "128Mi"}
+    status: Object = {"containerStatuses": [told]}
+    if fleet.chance(0.4):
+        reason = dice.choice(["Infeasible", "Deferred"])
+        status["conditions"] = [
+            {"type": "PodResizePending", "status": "True", "reason": reason, "lastTransitionTime": "2026-01-01T00:00:00Z"}
+        ]
+    return status
+
+
 def _resident(fleet: Fleet, name: str) -> Object:
     """A pod on some node, which may be overcommitted by it; where a NoExecute taint is, it tolerates everything of that effect."""
     pod = a_random_pod(fleet, name, resident=True)
@@ -67,6 +84,10 @@ def _resident(fleet: Fleet, name: str) -> Object:
     pod["spec"]["nodeName"] = node["metadata"]["name"]
     if any(taint["effect"] == "NoExecute" for taint in node["spec"]["taints"]):
         pod["spec"].setdefault("tolerations", []).append({"operator": "Exists", "effect": "NoExecute"})
+    if fleet.uses("resize") and fleet.chance(0.12):
+        fleet.resized[pod["metadata"]["namespace"], name] = _resize(fleet, pod)
+    if fleet.uses("ghosts") and fleet.chance(0.02):
+        pod["spec"]["nodeName"] = "no-such-node"
     if fleet.uses("terminating") and fleet.chance(0.08):
         fleet.leaving.add((pod["metadata"]["namespace"], name))
         pod["metadata"]["finalizers"] = ["oracle.test/held"]

@@ -130,7 +130,7 @@ def tolerations(pod: Pod) -> None:
 
 
 def node_selector(pod: Pod) -> None:
-    key, values = pod.dice.choice([(ZONE, ZONES), ("disk", ("ssd", "hdd", "tape")), ("rack", ("r1", "r2", "r3"))])
+    key, values = pod.dice.choice([(ZONE, ZONES), ("disk", ("ssd", "hdd", "tape", "")), ("rack", ("r1", "r2", "r3"))])
     value = "ssd" if key == "disk" and pod.spec.get("runtimeClassName") == "sandboxed" else pod.dice.choice(values)  # admission wants it so
     pod.spec["nodeSelector"] = {key: value}
 
@@ -173,9 +173,9 @@ def node_affinity(pod: Pod) -> None:
 def host_ports(pod: Pod) -> None:
     taken: list[Object] = []
     for number in pod.dice.sample((8080, 9090, 53), pod.dice.randint(1, 2)):
-        port: Object = {"containerPort": number, "hostPort": number, "protocol": pod.dice.choice(["TCP", "TCP", "UDP"])}
+        port: Object = {"containerPort": number, "hostPort": number, "protocol": pod.dice.choice(["TCP", "TCP", "UDP", "SCTP"])}
         if pod.chance(0.5):
-            port["hostIP"] = pod.dice.choice(["0.0.0.0", "10.0.0.1", "10.0.0.2"])  # noqa: S104 - a value to be compared
+            port["hostIP"] = pod.dice.choice(["0.0.0.0", "10.0.0.1", "10.0.0.2", "::"])  # noqa: S104 - a value to be compared
         taken.append(port)
     holder = pod.main
     if pod.chance(0.3) and pod.spec.get("initContainers"):
@@ -195,6 +195,9 @@ def _pod_selector(pod: Pod) -> Object | None:
         return {}
     if roll < 0.65:
         return None
+    if roll < 0.72:
+        told = {"key": "tier", "operator": dice.choice(["In", "NotIn"]), "values": ["front"]}
+        return {"matchLabels": {"app": dice.choice(APPS)}, "matchExpressions": [told]}
     return {
         "matchExpressions": [
             dice.choice(
@@ -225,7 +228,7 @@ def _term(pod: Pod) -> Object:
             {"matchExpressions": [{"key": "env", "operator": "NotIn", "values": ["prod"]}]},
         ]
         term["namespaceSelector"] = dice.choice(chosen)
-    if selector and "app" in str(selector) and dice.random() < 0.2:
+    if selector and "tier" not in str(selector) and dice.random() < 0.2:
         term[dice.choice(["matchLabelKeys", "mismatchLabelKeys"])] = ["tier"]
     return term
 
@@ -257,7 +260,7 @@ def topology_spread(pod: Pod) -> None:
             constraint["nodeAffinityPolicy"] = pod.dice.choice(["Honor", "Ignore"])
         if pod.chance(0.3):
             constraint["nodeTaintsPolicy"] = pod.dice.choice(["Honor", "Ignore"])
-        if selector and "app" in str(selector) and pod.chance(0.25):
+        if selector and "tier" not in str(selector) and pod.chance(0.25):
             constraint["matchLabelKeys"] = ["tier"]
         if pod.chance(0.1):
             constraint["whenUnsatisfiable"] = "ScheduleAnyway"

@@ -16,7 +16,7 @@ from itertools import count
 from descheduler.clock import SystemClock
 from descheduler.federation.kube_config import Context
 from descheduler.federation.standalone import LiveFleet, Member
-from tests.cluster.controlplane.api import ApiRefused, NeverHappened, Object
+from tests.cluster.controlplane.api import STRATEGIC_PATCH, ApiRefused, NeverHappened, Object
 from tests.cluster.controlplane.cluster import Cluster
 from tests.cluster.controlplane.emptying import empty
 from tests.cluster.oracle.fleet import CORDON, NAMESPACES, ROLE, Fleet, ready
@@ -25,7 +25,7 @@ from tests.cluster.oracle.message import STRICTER, main_sentence, reasons, stric
 from tests.cluster.oracle.ours import Judge, Ours
 from tests.cluster.oracle.said import Said
 from tests.cluster.oracle.tally import Disagreement, Tally
-from tests.cluster.oracle.volumes import a_volume, own_claims
+from tests.cluster.oracle.volumes import a_volume, made_for, own_claims
 
 SELECTED = "volume.kubernetes.io/selected-node"
 PATIENCE = timedelta(seconds=60)
@@ -80,6 +80,12 @@ class Trial:
             api.delete(f"/api/v1/namespaces/{namespace}/pods/{name}")
         claims = "/api/v1/persistentvolumeclaims"
         api.wait(claims, lambda found: fleet.bound <= {_key(claim) for claim in found if claim["status"]["phase"] == "Bound"}, PATIENCE)
+        self._claims_there([claim for pod in fleet.tests for claim in made_for(pod)])
+        api.wait(
+            "/api/v1/pods", lambda found: fleet.resized.keys() <= {_key(p) for p in found if p["status"]["phase"] == "Running"}, PATIENCE
+        )
+        for (namespace, name), status in fleet.resized.items():
+            api.patch(f"/api/v1/namespaces/{namespace}/pods/{name}/status", {"status": status}, STRATEGIC_PATCH)
         for pod, node in fleet.nominated:
             api.patch(f"{_path(pod)}/status", {"status": {"nominatedNodeName": node}})
         self.taints = {
@@ -99,7 +105,7 @@ class Trial:
         tests = {_key(pod): pod for pod in self.fleet.tests}
         judge = Judge(self._live().snapshot(), frozenset(tests))
         ours = {key: judge(*key) for key in tests}
-        late = {key for key, pod in tests.items() if any(own_claims(self.fleet, copy.deepcopy(pod), ""))}
+        late = {key for key, pod in tests.items() if made_for(pod) or any(own_claims(self.fleet, copy.deepcopy(pod), ""))}
         hopeless = [key for key, told in ours.items() if told.opaque is None and not told.fits and key not in late]
         again: list[tuple[str, str]] = []
         for key, answer in zip(hopeless, self._ask_at_once([tests[key] for key in hopeless]), strict=True):
@@ -151,7 +157,11 @@ class Trial:
     def _ask_once(self, pod: Object) -> Answer:
         api, body = self.cluster.api, self._copy(pod)
         claims = api.create_all(list(own_claims(self.fleet, body, f"-{next(self.names)}")))
-        api.create(body)
+        made_for_it = made_for(body)
+        api.create(_gated(body) if made_for_it else body)
+        if made_for_it:  # the scheduler must not see the pod before its claims
+            claims += self._claims_there(made_for_it)
+            api.patch(_path(body), {"spec": {"schedulingGates": None}})
         path, _, name = _path(body).rpartition("/")
         volumes: list[Object] = []
         try:
@@ -165,6 +175,12 @@ class Trial:
             for made in (*claims, *volumes):
                 self._forget(made)
         return _told(_answer(told))
+
+    def _claims_there(self, wanted: list[tuple[str, str]]) -> list[Object]:
+        """These claims, once the controller has made them."""
+        path = "/api/v1/persistentvolumeclaims"
+        found = self.cluster.api.wait(path, lambda items: {_key(item) for item in items} >= set(wanted), PATIENCE)
+        return [{"apiVersion": "v1", "kind": "PersistentVolumeClaim", **item} for item in found if _key(item) in wanted]
 
     def _provision(self, pod: Object, claim: Object) -> list[Object]:
         """Be the driver: make the volume as soon as the scheduler has chosen a node for the claim; nothing if it refuses the pod."""
@@ -180,8 +196,8 @@ class Trial:
 
     def _forget(self, made: Object) -> None:
         """Delete a claim or a volume, whoever still protects it."""
-        self.cluster.api.delete(_path(made))
         try:
+            self.cluster.api.delete(_path(made))
             self.cluster.api.patch(_path(made), {"metadata": {"finalizers": None}})
         except ApiRefused as refused:
             if refused.code != 404:
@@ -252,7 +268,9 @@ def _answer(pod: Object) -> Answer | None:
     if pod["spec"].get("nodeName"):
         return Answer(pod["spec"]["nodeName"], "")
     told = _scheduled(pod.get("status", {}).get("conditions", ()))
-    return Answer(None, main_sentence(told.get("message", ""))) if told and told["status"] == "False" else None
+    if told is None or told["status"] != "False" or told.get("reason") == "SchedulingGated":
+        return None
+    return Answer(None, main_sentence(told.get("message", "")))
 
 
 def _scheduled(conditions: Iterable[Mapping[str, str]]) -> Mapping[str, str] | None:
@@ -281,13 +299,8 @@ def ask_recorded(cluster: Cluster, said: Said) -> Answer:
     api.patch(path, {"spec": {"schedulingGates": None}})
     (told,) = api.wait(
         path.rpartition("/")[0],
-        lambda found: any(_answer(pod) is not None and not _is_gated(pod) for pod in found),
+        lambda found: any(_answer(pod) is not None for pod in found),
         PATIENCE,
         fieldSelector=f"metadata.name={said.asked['metadata']['name']}",
     )
     return _told(_answer(told))
-
-
-def _is_gated(pod: Object) -> bool:
-    told = _scheduled(pod["status"]["conditions"])
-    return told is not None and told.get("reason") == "SchedulingGated"

@@ -43,6 +43,14 @@ def surround(fleet: Fleet) -> None:
     for node in fleet.node_names:
         if fleet.chance(0.6):
             fleet.around.append(_csi_node(fleet, node))
+    if fleet.chance(0.15):
+        loose = a_volume("loose", _claim("plain", "nobody", ["ReadWriteOnce"], storageClassName="late-zoned"), "loose")
+        del loose["spec"]["claimRef"]
+        fleet.around.append(loose)  # a claim might be bound to it: such pods are not judged
+    for i in range(dice.randint(0, 4)):
+        volume = f"pv-{dice.choice(list(NAMESPACES))}-shared-{dice.randrange(2)}"
+        spec = {"attacher": DRIVER, "nodeName": dice.choice(fleet.node_names), "source": {"persistentVolumeName": volume}}
+        fleet.around.append({"apiVersion": STORAGE, "kind": "VolumeAttachment", "metadata": {"name": f"attached-{i}"}, "spec": spec})
     for namespace in NAMESPACES:
         for i in range(2):
             _bound(fleet, namespace, f"shared-{i}", ["ReadWriteMany"])
@@ -107,6 +115,16 @@ def _affinity(key: str, values: list[str]) -> Object:
     return {"required": {"nodeSelectorTerms": [{"matchExpressions": [{"key": key, "operator": "In", "values": values}]}]}}
 
 
+def ephemeral(pod: Pod) -> None:
+    """A volume whose claim is made for the pod; it waits for its first consumer too."""
+    spec = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}},
+        "storageClassName": pod.dice.choice(["late", "late-zoned"]),
+    }
+    pod.spec.setdefault("volumes", []).append({"name": "own", "ephemeral": {"volumeClaimTemplate": {"spec": spec}}})
+
+
 def claims(pod: Pod) -> None:
     """One or two volumes; a resident mounts bound claims only."""
     kinds = (
@@ -146,11 +164,17 @@ def never(pod: Pod, name: str) -> str:
     return name
 
 
+def made_for(body: Object) -> list[tuple[str, str]]:
+    """(namespace, name) of the claims that the controller makes for the pod."""
+    meta = body["metadata"]
+    return [(meta["namespace"], f"{meta['name']}-{volume['name']}") for volume in body["spec"].get("volumes", ()) if "ephemeral" in volume]
+
+
 def own_claims(fleet: Fleet, body: Object, suffix: str) -> Iterator[Object]:
     """Claims of its own for a copy of a test pod, in place of those that wait for their first consumer."""
     namespace = body["metadata"]["namespace"]
     for volume in body["spec"].get("volumes", ()):
-        mounted = volume["persistentVolumeClaim"]
+        mounted = volume.get("persistentVolumeClaim", {"claimName": ""})
         claim = fleet.late.get((namespace, mounted["claimName"]))
         if claim is not None:
             mounted["claimName"] += suffix
