@@ -84,10 +84,10 @@ def _resident(fleet: Fleet, name: str) -> Object:
     pod["spec"]["nodeName"] = node["metadata"]["name"]
     if any(taint["effect"] == "NoExecute" for taint in node["spec"]["taints"]):
         pod["spec"].setdefault("tolerations", []).append({"operator": "Exists", "effect": "NoExecute"})
-    if fleet.uses("resize") and fleet.chance(0.12):
-        fleet.resized[pod["metadata"]["namespace"], name] = _resize(fleet, pod)
     if fleet.uses("ghosts") and fleet.chance(0.02):
         pod["spec"]["nodeName"] = "no-such-node"
+    if pod["spec"]["nodeName"] != "no-such-node" and fleet.uses("resize") and fleet.chance(0.12):
+        fleet.resized[pod["metadata"]["namespace"], name] = _resize(fleet, pod)
     if fleet.uses("terminating") and fleet.chance(0.08):
         fleet.leaving.add((pod["metadata"]["namespace"], name))
         pod["metadata"]["finalizers"] = ["oracle.test/held"]

@@ -1,4 +1,4 @@
-"""Our two verdicts on a waiting pod: the scene's, and the planner's filters and constraints on a single arrival."""
+"""Our verdicts on a waiting pod: the scene's, and the judge's on a plan that does nothing but place it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from descheduler.diagnose import diagnose
-from descheduler.domain.moment import Arrival, Moment, snapshot_spots
 from descheduler.domain.objects import Cluster, Pod, PodRef
+from descheduler.domain.placement import Bind, Route
 from descheduler.domain.problem import Problem
 from descheduler.domain.snapshot import Snapshot
 from descheduler.policy.policy import Policy
-from descheduler.rules.constraints import CONSTRAINTS
-from descheduler.rules.filters import Verdicts
 from descheduler.rules.scene import Scene
+from descheduler.verify import violations
 
 POLICY = Policy.model_validate({"spec": {"trigger": {"pendingFor": timedelta(0)}}})
 
@@ -28,7 +27,9 @@ class Ours:
     sentence: str
     """The scene's, in kube-scheduler's words."""
     planned: Mapping[str, str | None]
-    """Node to the planner's objection."""
+    """Node to the objection of `descheduler.verify`, which looks at filters and constraints."""
+    reach: frozenset[str]
+    """Nodes that the search would look at."""
     opaque: str | None
     """Why we do not judge the pod at all, neither way; ``None`` when we do."""
 
@@ -58,18 +59,21 @@ class Judge:
         self._scene = Scene(cluster.nodes, (pod for pod in pods if (pod.ref.namespace, pod.ref.name) not in tests))
         self._problem: Problem = diagnose(replace(snapshot, clusters=(self.cluster,)), POLICY, lifted=True)
         self._index: dict[PodRef, int] = {pod.ref: i for i, pod in enumerate(self._problem.pods)}
-        self._spots = snapshot_spots(self._problem)
-        self._verdicts = Verdicts()
 
     def __call__(self, namespace: str, name: str) -> Ours:
         pod = self.pods[namespace, name]
         nodes = [node.ref.name for node in self.cluster.nodes]
         return Ours(
             scene={node: self._scene.objection(pod, node) for node in nodes},
-            sentence=sentence(self._scene, pod),
+            sentence=self._scene.sentence(pod),
             planned=self._planned(pod),
+            reach=self._reach(pod),
             opaque=pod.spec.opaque,
         )
+
+    def _reach(self, pod: Pod) -> frozenset[str]:
+        problem = self._problem
+        return frozenset(problem.nodes[n].ref.name for n in problem.classes[problem.class_of[self._index[pod.ref]]].reach)
 
     def _planned(self, pod: Pod) -> dict[str, str | None]:
         problem = self._problem
@@ -81,30 +85,12 @@ class Judge:
 
     def _objection(self, pod: int, place: int) -> str | None:
         problem = self._problem
-        pod_class = problem.classes[problem.class_of[pod]]
-        reason = self._verdicts.reason(pod_class.spec, problem.nodes[place])
-        if reason is not None:
-            return reason
-        if place not in pod_class.reach:
-            return "out of reach: no room even if every movable pod left"
-        moment = Moment(wave=1, residents=self._spots, arrivals=(Arrival(pod_class.index, place),), leaving=())
-        return next((v.rule for constraint in CONSTRAINTS for v in constraint.violations(problem, moment)), None)
+        route = Route(binds=(Bind(wave=1, pod_class=problem.class_of[pod], target=place),))
+        found = next(violations(problem, route), None)
+        if found is None:
+            return None
+        return found.fact.rpartition(" (")[0] if found.rule == "Filters" else found.rule
 
 
 def _ungated(pod: Pod) -> Pod:
     return replace(pod, gates=())
-
-
-def sentence(scene: Scene, pod: Pod) -> str:
-    """The scene's sentence about a pod that fits nowhere."""
-    return str(scene.sentence(pod)) if hasattr(scene, "sentence") else _sentence(scene, pod)
-
-
-def _sentence(scene: Scene, pod: Pod) -> str:
-    found: dict[str, int] = {}
-    for node in scene.nodes:
-        reason = scene.objection(pod, node)
-        if reason is not None:
-            found[reason] = found.get(reason, 0) + 1
-    told = ", ".join(sorted(f"{count} {reason}" for reason, count in found.items()))
-    return f"0/{len(scene.nodes)} nodes are available: {told}."

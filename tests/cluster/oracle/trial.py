@@ -224,13 +224,17 @@ class Trial:
                 tally.opaque[ours.opaque] += 1
             else:
                 tally.bound_alike += 1
-                for view, verdicts in (("Scene", ours.scene), ("planning", ours.planned)):
-                    reason = verdicts[answer.node]
+                searched = None if answer.node in ours.reach else "not looked at"
+                for view, reason in (
+                    ("scene", ours.scene[answer.node]),
+                    ("judge", ours.planned[answer.node]),
+                    ("search", ours.planned[answer.node] or searched),
+                ):
                     if reason is not None:
                         tally.stricter[view, reason] += 1
                         tally.examples.setdefault((view, reason), f"{where} on {answer.node}")
         elif ours.fits:
-            fits = f"scene: {sorted(ours.scene_fits)}, planning: {sorted(ours.planned_fits)}"
+            fits = f"scene: {sorted(ours.scene_fits)}, judge: {sorted(ours.planned_fits)}"
             tally.disagreements.append(Disagreement(where, "wrong fit", answer.message, fits))
         elif ours.opaque is not None:
             tally.opaque[ours.opaque] += 1

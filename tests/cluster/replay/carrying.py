@@ -216,7 +216,18 @@ def _fresh(pod: Object) -> Object:
         key: copy.deepcopy(value) for key, value in told.items() if key in ("name", "namespace", "labels", "annotations", "ownerReferences")
     }
     spec = {key: copy.deepcopy(value) for key, value in pod["spec"].items() if key not in GIVEN_BY_SERVER}
+    for constraint in spec.get("topologySpreadConstraints", ()):
+        _unmerge(constraint)
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
+
+
+def _unmerge(constraint: Object) -> None:
+    """Take out what the server wrote into the selector for ``matchLabelKeys``; a template does not have it (kubernetes.md 1.7)."""
+    keys, selector = constraint.get("matchLabelKeys", ()), constraint.get("labelSelector", {})
+    written = selector.get("matchExpressions", [])
+    kept = [e for e in written if e["operator"] != "In" or e["key"] not in keys]
+    if len(kept) < len(written):
+        selector["matchExpressions"] = kept
 
 
 def _key(pod: Object) -> tuple[str, str]:
