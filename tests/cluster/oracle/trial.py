@@ -8,7 +8,7 @@ influence each other; the others one at a time, each gone before the next.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
@@ -164,11 +164,12 @@ class Trial:
             api.patch(_path(body), {"spec": {"schedulingGates": None}})
         path, _, name = _path(body).rpartition("/")
         volumes: list[Object] = []
+        known = [claim["metadata"]["name"] for claim in claims]
         try:
             for claim in claims:
-                volumes += self._provision(body, claim)
+                volumes += self._provision(body, claim, known)
             (told,) = api.wait(
-                path, lambda found: any(_answer(p) is not None for p in found), PATIENCE, fieldSelector=f"metadata.name={name}"
+                path, lambda found: any(_answer(p, known) is not None for p in found), PATIENCE, fieldSelector=f"metadata.name={name}"
             )
         finally:
             api.delete(_path(body), grace_seconds=0)
@@ -182,14 +183,14 @@ class Trial:
         found = self.cluster.api.wait(path, lambda items: {_key(item) for item in items} >= set(wanted), PATIENCE)
         return [{"apiVersion": "v1", "kind": "PersistentVolumeClaim", **item} for item in found if _key(item) in wanted]
 
-    def _provision(self, pod: Object, claim: Object) -> list[Object]:
+    def _provision(self, pod: Object, claim: Object, known: Collection[str]) -> list[Object]:
         """Be the driver: make the volume as soon as the scheduler has chosen a node for the claim; nothing if it refuses the pod."""
         api, clock = self.cluster.api, SystemClock()
         deadline = clock.monotonic() + PATIENCE.total_seconds()
         while clock.monotonic() < deadline:
             if SELECTED in api.get(_path(claim))["metadata"].get("annotations", {}):
                 return [api.create(a_volume(f"made-{next(self.names)}", claim, f"made-{claim['metadata']['uid']}"))]
-            if _answer(api.get(_path(pod))) is not None:
+            if _answer(api.get(_path(pod)), known) is not None:
                 return []
             clock.sleep(timedelta(milliseconds=20))
         raise NeverHappened(f"the scheduler says nothing about {_path(pod)}")
@@ -267,14 +268,15 @@ def _path(made: Object) -> str:
     )
 
 
-def _answer(pod: Object) -> Answer | None:
-    """The scheduler's verdict on a pod; ``None`` while there is none."""
+def _answer(pod: Object, claims: Collection[str] = ()) -> Answer | None:
+    """The scheduler's verdict on a pod; ``None`` while there is none, or one from before it had seen these claims of the pod."""
     if pod["spec"].get("nodeName"):
         return Answer(pod["spec"]["nodeName"], "")
     told = _scheduled(pod.get("status", {}).get("conditions", ()))
     if told is None or told["status"] != "False" or told.get("reason") == "SchedulingGated":
         return None
-    return Answer(None, main_sentence(told.get("message", "")))
+    message = main_sentence(told.get("message", ""))
+    return None if any(f'"{claim}"' in message for claim in claims) else Answer(None, message)
 
 
 def _scheduled(conditions: Iterable[Mapping[str, str]]) -> Mapping[str, str] | None:
