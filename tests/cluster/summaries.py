@@ -8,9 +8,14 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parents[2] / ".summaries"
 
 
-def tell(name: str, summary: str) -> None:
-    """Print the summary and write it to ``.summaries/<name>.txt``."""
+def keep(name: str, summary: str) -> None:
+    """Write the summary to ``.summaries/<name>.txt``; after every fleet, so that an interrupted run leaves one too."""
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / f"{name}.txt").write_text(f"{summary}\n", encoding="utf-8")
+
+
+def tell(name: str, summary: str) -> None:
+    """Print the summary and keep it."""
+    keep(name, summary)
     sys.stdout.write(f"\n{summary}\n")
     sys.stdout.flush()

@@ -15,16 +15,17 @@ from tests.cluster.controlplane.control_planes import control_planes
 from tests.cluster.oracle.growing import grow
 from tests.cluster.oracle.tally import Tally
 from tests.cluster.oracle.trial import Trial
-from tests.cluster.summaries import tell
+from tests.cluster.summaries import keep, tell
 
 
-def ask(cluster: Cluster, seeds: Iterable[int], only: frozenset[str] | None = None, tell: bool = False) -> Tally:
+def ask(cluster: Cluster, seeds: Iterable[int], only: frozenset[str] | None = None, aloud: bool = False) -> Tally:
     """The counts over all these fleets, one after the other on the same cluster."""
     tally = Tally()
     for seed in seeds:
         known = len(tally.disagreements)
         Trial(cluster, grow(seed, only), tally).run()
-        if tell:
+        keep("oracle", tally.summary())
+        if aloud:
             sys.stdout.writelines(f"{disagreement}\n" for disagreement in tally.disagreements[known:])
             sys.stdout.write(f"seed {seed}: {tally.verdicts} verdicts, {len(tally.disagreements)} disagreements so far\n")
             sys.stdout.flush()
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> int:
     only = frozenset(told.only.split(",")) if told.only else None
     with control_planes(find_binaries()) as planes:
         (cluster,) = planes.start("oracle")
-        tally = ask(cluster, range(int(first), int(last or first) + 1), only, tell=True)
+        tally = ask(cluster, range(int(first), int(last or first) + 1), only, aloud=True)
     tell("oracle", tally.summary())
     return 1 if tally.disagreements else 0
 

@@ -12,7 +12,7 @@ from tests.cluster.controlplane.binaries import find_binaries
 from tests.cluster.controlplane.control_planes import control_planes
 from tests.cluster.replay.alive import quiet_cluster
 from tests.cluster.replay.replay import Count, Replay
-from tests.cluster.summaries import tell
+from tests.cluster.summaries import keep, tell
 
 
 def main(arguments: list[str]) -> int:
@@ -27,6 +27,7 @@ def main(arguments: list[str]) -> int:
         for seed in range(int(first), int(last or first) + 1):
             known = len(count.findings)
             Replay(cluster, seed, count).run()
+            keep("replay", count.summary())
             if parsed.tell:
                 sys.stdout.writelines(f"{line}\n" for line in count.told)
             sys.stdout.writelines(f"{finding}\n" for finding in count.findings[known:])
