@@ -39,6 +39,8 @@ class Options:
     time_limit: timedelta | None = None
     """``None``: the policy's."""
     workers: int = 1
+    executor: str | None = None
+    """A dask cluster to search on, ``dask://host:port``; ``None``: processes of our own."""
     stop: Callable[[], bool] = never
     """Whether to end the search now, with the best plan so far."""
     tell: Callable[[Progress], None] | None = None
@@ -61,6 +63,7 @@ def plan(snapshot: Snapshot, policy: Policy, options: Options, history: History 
         effort=effort,
         seed=options.seed,
         workers=options.workers,
+        executor=options.executor,
         deadline=time.monotonic() + limit.total_seconds(),
         stop=options.stop,
         tell=options.tell,

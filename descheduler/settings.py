@@ -110,6 +110,10 @@ class _Question(_Live):
     workers: int | None = Field(default=None, ge=1, le=256, json_schema_extra=shown("search", "N"))
     """Processes to search with. Without it: the processors this process may use, at most 4."""
 
+    executor: str | None = Field(default=None, json_schema_extra=shown("search", "dask://HOST:PORT"))
+    """Search the blocks of a large fleet on a dask cluster whose workers have this version of descheduler installed. The plan is the
+    same. Needs descheduler[dask]."""
+
 
 class _Search(_Question):
     """What ``plan`` and ``run`` have in common."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from descheduler.clock import SystemClock
 from descheduler.commands.console import colourful, progress, say
 from descheduler.commands.fleet import open_fleet
-from descheduler.commands.plan import available_workers
+from descheduler.commands.plan import available_workers, check_executor
 
 if TYPE_CHECKING:
     from descheduler.domain.plan import Plan
@@ -25,6 +25,7 @@ def execute(settings: ExplainSettings) -> int:
 
     fleet = open_fleet(settings, SystemClock())
     policy = load_policy(settings.policy)
+    check_executor(settings.executor)
     with progress("reading the fleet", settings.quiet):
         snapshot = fleet.snapshot()
     pod = find(snapshot, settings.pod)
@@ -43,6 +44,7 @@ def _plan(snapshot: Snapshot, policy: Policy, settings: ExplainSettings) -> Plan
             effort=settings.effort,
             time_limit=settings.time_limit,
             workers=settings.workers or available_workers(),
+            executor=settings.executor,
             run_id=str(uuid.uuid4()),
             created_at=SystemClock().now().replace(microsecond=0),
             tell=tell,

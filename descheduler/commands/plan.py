@@ -60,6 +60,7 @@ def policy_of(settings: PlanSettings | RunSettings) -> Policy:
     from descheduler.policy import load_policy, notes
 
     check_writable(settings.output)
+    check_executor(settings.executor)
     policy = load_policy(settings.policy)
     for note in notes(policy):
         logger.warning("policy: {}", note)
@@ -75,6 +76,7 @@ def options(settings: PlanSettings | RunSettings, clock: Clock, signals: Signals
         effort=settings.effort,
         time_limit=settings.time_limit,
         workers=settings.workers or available_workers(),
+        executor=settings.executor,
         verbose=settings.verbose,
         stop=signals.stop,
         tell=tell,
@@ -91,6 +93,14 @@ def deliver(report: Report, settings: PlanSettings | RunSettings) -> None:
     if settings.output is not None:
         write(settings.output, render_json(report.plan))
     say(render(report, settings.format, colour=colourful()))
+
+
+def check_executor(address: str | None) -> None:
+    """Raises UsageError for an executor that cannot be, before a large fleet is read for it."""
+    if address is not None:
+        from descheduler.portfolio.executors import check_address
+
+        check_address(address)
 
 
 def available_workers(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 
 from descheduler.domain.placement import Placement, Route, Shift
@@ -19,6 +20,7 @@ from descheduler.domain.rows import Needs, Spread
 from descheduler.planner import filled, order, trim
 from descheduler.planner.trim import replay
 from descheduler.portfolio.blocks import blocks, size, solve_blocks
+from descheduler.portfolio.executors import executor
 from descheduler.portfolio.parts import placement_of
 from descheduler.portfolio.progress import Progress
 from descheduler.portfolio.score import Score, score
@@ -46,6 +48,8 @@ class Budgeted:
     effort: float = 1.0
     seed: int = 0
     workers: int = 1
+    executor: str | None = None
+    """A dask cluster to search on, ``dask://host:port``, instead of processes of our own."""
     deadline: float | None = None
     """When to stop at the latest (``time.monotonic``); only an emergency stop."""
     stop: Callable[[], bool] = never
@@ -72,8 +76,8 @@ class Found:
 
 
 class _Rounds:
-    def __init__(self, problem: Problem, budgeted: Budgeted) -> None:
-        self.problem, self.budgeted = problem, budgeted
+    def __init__(self, problem: Problem, budgeted: Budgeted, pool: Executor) -> None:
+        self.problem, self.budgeted, self.pool = problem, budgeted, pool
         self.best = Route()
         self.best_score: Score = score(problem, self.best)
         self.forbidden: set[tuple[int, int]] = set()
@@ -105,7 +109,7 @@ class _Rounds:
             self.budgeted.tell(Progress(placed=placed, pending=pending, moves=moves, bound=self.bound, level=level))
 
     def _solve(self, search: Search) -> Solution:
-        solution = solve_blocks(self.problem, search, self.budgeted.workers)
+        solution = solve_blocks(self.problem, search, self.pool)
         self.reproducible &= solution.reproducible
         if solution.doubt:
             self.rejected.append(solution.doubt)
@@ -286,7 +290,7 @@ class _Rounds:
             )
         )
         search = replace(self.search(), forbidden=frozenset(), reached=self._held(), quick=True)
-        levels = solve_blocks(relaxed, search, self.budgeted.workers).levels
+        levels = solve_blocks(relaxed, search, self.pool).levels
         return tuple(replace(r, bound=None) if r.name in GAINS else r for r in levels)
 
     def _held(self) -> tuple[tuple[str, int, int], ...]:
@@ -333,7 +337,9 @@ def search(problem: Problem, budgeted: Budgeted) -> Found:
     wanted = bool(problem.placeable or problem.terms.earning)
     if not wanted:
         return Found(route=Route())
-    return _Rounds(problem, budgeted).run()
+    count = len(blocks(problem))
+    with executor(min(budgeted.workers, count), budgeted.executor if count > 1 else None) as pool:
+        return _Rounds(problem, budgeted, pool).run()
 
 
 __all__ = ["Budgeted", "Found", "Progress", "search"]

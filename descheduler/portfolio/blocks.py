@@ -6,16 +6,20 @@ needs no model unless Headroom or EmptyNodes is worth moves by itself.
 
 from __future__ import annotations
 
+import hashlib
+import pickle
+import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
 
 from descheduler.domain.placement import Placement
 from descheduler.domain.problem import Problem
 from descheduler.domain.rows import MoveBudget, MovesPerPlacedPod
+from descheduler.portfolio.executors import Inline, answers, shared
 from descheduler.portfolio.narrow import narrowed, unproven
-from descheduler.solver.solution import LevelResult, Search, Solution
+from descheduler.solver.solution import LevelResult, Search, Solution, never
 
 WHOLE = 30_000
 """Count variables up to which the fleet is one model."""
@@ -54,19 +58,61 @@ def blocks(problem: Problem) -> tuple[frozenset[str], ...]:
     return tuple(frozenset([name]) for name in names)
 
 
-def solve_blocks(problem: Problem, search: Search, workers: int) -> Solution:
+def solve_blocks(problem: Problem, search: Search, pool: Executor) -> Solution:
     """Solve the fleet whole or in blocks."""
     parts_of = blocks(problem)
     if len(parts_of) == 1:
         return _solve(problem, replace(search, clusters=parts_of[0]))
     effort = search.effort * min(1.0, MANY / len(parts_of))
     searches = [replace(search, clusters=part, quick=True, effort=effort) for part in parts_of]
-    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        parts = list(pool.map(lambda one: _solve(problem, one), searches))
+    found = _answers(problem, searches, pool)
+    parts = [part or Solution(placement=Placement(), reproducible=False) for part in found]
     total = _joined(parts)
     if not _lawful(problem, total.placement):
         total = _in_turn(problem, searches, parts)
-    return total
+    return total if all(found) else unproven(total)
+
+
+def _answers(problem: Problem, searches: Sequence[Search], pool: Executor) -> list[Solution | None]:
+    """Every block's solution; ``None`` for those not solved when the search was to stop."""
+    stop = searches[0].stop
+    if isinstance(pool, Inline):
+        return answers(pool, lambda search: _solve(problem, search), searches, stop)
+    packed = pickle.dumps(problem)
+    now = time.monotonic()
+    tasks = [
+        Task(
+            problem=hashlib.sha256(packed).hexdigest(),
+            search=replace(search, stop=never, heard=None, deadline=None),
+            seconds=None if search.deadline is None else search.deadline - now,
+        )
+        for search in searches
+    ]
+    return answers(pool, work, tasks, stop, (shared(pool, packed),))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One block for a worker elsewhere, whose clock is not ours."""
+
+    problem: str
+    """The digest of the packed problem, which a worker unpacks once."""
+    search: Search
+    seconds: float | None
+    """Until the emergency stop."""
+
+
+_unpacked: dict[str, Problem] = {}
+"""A worker's last problem."""
+
+
+def work(task: Task, packed: bytes) -> Solution:
+    """Solve a block in a worker."""
+    if task.problem not in _unpacked:
+        _unpacked.clear()
+        _unpacked[task.problem] = pickle.loads(packed)  # noqa: S301  # made by our own parent
+    deadline = None if task.seconds is None else time.monotonic() + task.seconds
+    return _solve(_unpacked[task.problem], replace(task.search, deadline=deadline))
 
 
 def _in_turn(problem: Problem, searches: Sequence[Search], parts: Sequence[Solution]) -> Solution:
