@@ -81,8 +81,15 @@ def _counted(name: str, moves: list[Pod], fleet: Fleet, policy: Policy) -> Itera
 
 
 def _ratio(steps: list[Step], policy: Policy) -> Iterator[str]:
-    """Moves needed for waiting pods, per waiting pod that gets room."""
+    """Moves needed for waiting pods, per waiting pod that gets room.
+
+    Where moves are also worth something by themselves, a move may help a waiting pod without being needed for it: the plan could have
+    had fewer and took more for what they bring. How many would have done is not in the plan, so nothing is said then.
+    """
     ratio = policy.spec["limits"].get("movesPerPlacedPod")
+    objectives = policy.spec["objectives"]
+    if any(name in objectives and objectives.index(name) < objectives.index("Disruption") for name in ("Headroom", "EmptyNodes")):
+        return
     needed = sum(step.is_move and bool(step.makes_room_for) for step in steps)
     placed = sum(not step.is_move for step in steps)
     if ratio is not None and needed > Fraction(str(ratio)) * placed:

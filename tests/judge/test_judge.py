@@ -66,7 +66,23 @@ def an_override_with_more(case: Case) -> None:
     case.plan["summary"]["objectives"][1].update(value=2, bound=2)
 
 
-@pytest.mark.parametrize("change", [reserved, contested, held_apart, a_percentage_that_allows_it, an_override_with_more])
+def a_move_that_is_worth_something_by_itself(case: Case) -> None:
+    """Headroom comes first: that the move helps big does not say that big could not have been placed without it."""
+    case.policy.update(objectives=["PendingPods", "Headroom", "Disruption"], limits={"movesPerPlacedPod": 0})
+    case.plan["summary"]["objectives"][1:] = reversed(case.plan["summary"]["objectives"][1:])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        reserved,
+        contested,
+        held_apart,
+        a_percentage_that_allows_it,
+        an_override_with_more,
+        a_move_that_is_worth_something_by_itself,
+    ],
+)
 def test_the_judge_lets_pass(change: Change, tmp_path: Path) -> None:
     case = Case()
     change(case)
