@@ -99,6 +99,17 @@ def test_what_does_not_fit_stays_waiting(waiting: Pod) -> None:
     assert where(fleet.snapshot())["waiting"] is None
 
 
+def test_every_profile_of_the_cluster_binds_its_pods() -> None:
+    snapshot = a_snapshot(a_node("n", cpu=2), a_pod("theirs", cpu=1, scheduler="other"), a_pod("told", cpu=1, scheduler="batch"))
+    (east,) = snapshot.clusters
+    told = replace(snapshot, clusters=(replace(east, schedulers=("default-scheduler", "batch")),))
+
+    fleet = SimulatedFleet(told, FakeClock())
+
+    assert fleet.pods("east", "default")
+    assert where(fleet.snapshot()) == {"theirs": None, "told": "n"}
+
+
 @pytest.mark.parametrize(
     "node",
     [

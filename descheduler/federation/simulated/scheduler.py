@@ -48,16 +48,17 @@ class Scheduler:
                     self._bind(state, record, self._pick(state, pod, feasible), now)
 
     def _order(self, state: State) -> list[PodRef]:
-        found = sorted((ref for ref, record in state.waiting.items() if self._ours(record)), key=lambda ref: _queue(state.waiting[ref].pod))
+        ours = (ref for ref, record in state.waiting.items() if self._ours(state, record))
+        found = sorted(ours, key=lambda ref: _queue(state.waiting[ref].pod))
         if self._choice is Choice.ADVERSARIAL:
             self._random.shuffle(found)
         return found
 
-    def _ours(self, record: Record) -> bool:
+    def _ours(self, state: State, record: Record) -> bool:
         pod = record.pod
         if pod.gates or pod.waits_for_claim:
             return False
-        strange = pod.spec.opaque is not None or pod.spec.scheduler != "default-scheduler"
+        strange = pod.spec.opaque is not None or pod.spec.scheduler not in state.clusters[pod.ref.cluster].schedulers
         return not strange or (self._choice is Choice.ADVERSARIAL and pod.spec.size_known)
 
     @staticmethod
