@@ -121,8 +121,8 @@ def may_find_a_volume(pod: Pod, cluster: Cluster) -> bool:
 
 
 def attachments_are_unknown(pod: Pod, cluster: Cluster) -> bool:
-    """Whether nobody recorded what is attached, or how much may be: a kind that is absent may be empty or unread."""
-    told = all(cluster.of(kind) for kind in ("VolumeAttachment", "PersistentVolume", "CSINode"))
+    """Whether the Fleet file says that a kind could not be read, or nobody recorded any volume that a claim might be bound to."""
+    told = cluster.of("PersistentVolume") and not cluster.declared.get("unread")
     return not told and any(True for _ in claims(pod, cluster))
 
 
