@@ -76,6 +76,9 @@ class ClusterBuilder:
             self.remark("an item", "has no kind")
             return
         group = version.rpartition("/")[0]
+        if not version.isascii() or not version.isprintable():
+            self.remark(f"a {kind}", "has an unreadable apiVersion")
+            version = ""
         known = KINDS.get(kind)
         if known is not None and version and group not in known.groups:
             known = None

@@ -127,7 +127,7 @@ def _spec(
         attempt.closing = True
     size: Size = attempt(lambda pod, _: interner.sizes(pod, scheduled=bound), raw, "spec", NO_SIZE, closes=True)
     selector: Pairs = attempt(sorted_pairs, body.get("nodeSelector"), "spec.nodeSelector", ())
-    if pin is not None:
+    if pin is not None and bound:  # a pod that waits cannot lose its pin, so kube-scheduler will never put it elsewhere
         selector = tuple(pair for pair in selector if pair != (HOSTNAME, pin))
     terms: tuple[NodeSelectorTerm, ...] | None = None
     near: selectors.Terms = ((), ())

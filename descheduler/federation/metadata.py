@@ -9,7 +9,7 @@ from typing import Any
 
 from descheduler.domain.objects import OwnerRef
 from descheduler.domain.selectors import Pairs
-from descheduler.federation.fields import Odd, flag, mapping, moment, name, objects, text
+from descheduler.federation.fields import Odd, flag, mapping, moment, name, objects, odd, text
 
 """Names the node we once moved the pod to; its nodeSelector carries the matching requirement for life."""
 MIRROR = "kubernetes.io/config.mirror"
@@ -71,6 +71,8 @@ def controlling_owner(value: object, field: str) -> OwnerRef | None:
     for reference in objects(value, field):
         if flag(reference.get("controller"), f"{field}[].controller"):
             kind, told = name(reference.get("kind"), f"{field}[].kind"), name(reference.get("name"), f"{field}[].name")
+            if not kind or not told:
+                raise odd(f"{field}[].{'name' if kind else 'kind'}", "", "the controller's")
             uid, api_version = text(reference.get("uid"), f"{field}[].uid"), text(reference.get("apiVersion"), f"{field}[].apiVersion")
             return OwnerRef(kind, told, uid, api_version)
     return None

@@ -345,3 +345,24 @@ def test_a_bound_pod_keeps_its_room_or_closes_its_node(raw: Any) -> None:
             assert cluster.nodes[0].closed is not None
         if not pod.spec.size_known:
             assert pod.spec.opaque is not None
+
+
+def test_an_apiversion_that_cannot_be_written_again_is_remarked_upon_and_the_pod_still_takes_its_room() -> None:
+    odd = pod_json("cart", on="n1") | {"apiVersion": "\ud800"}
+
+    cluster, remarks = read_oddly(node_json("n1"), odd, deployment_json("web") | {"apiVersion": "\ud800"})
+
+    assert [pod.node for pod in cluster.pods] == ["n1"]
+    assert digest_of(cluster)
+    assert any("apiVersion" in str(remark) for remark in remarks)
+
+
+@pytest.mark.parametrize("field", ["kind", "name"])
+def test_a_pod_whose_controller_has_no_kind_or_name_is_opaque(field: str) -> None:
+    owner = owner_json("ReplicaSet", "cart") | {field: None}
+
+    cluster, remarks = read_oddly(pod_json("cart", metadata={"ownerReferences": [owner]}))
+
+    (pod,) = cluster.pods
+    assert f"ownerReferences[].{field}" in (pod.spec.opaque or "")
+    assert remarks

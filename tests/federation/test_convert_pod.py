@@ -116,7 +116,13 @@ def test_volumes_that_matter_to_a_protection() -> None:
 def test_a_pin_takes_off_exactly_its_own_requirement(pin: str | None, selector: dict[str, str], left: dict[str, str]) -> None:
     notes = {"fleet.descheduler.io/pin": pin} if pin is not None else {}
 
-    assert dict(the_pod(pod_json("cart", annotations=notes, nodeSelector=selector)).spec.node_selector) == left
+    assert dict(the_pod(pod_json("cart", on="n1", annotations=notes, nodeSelector=selector)).spec.node_selector) == left
+
+
+def test_a_waiting_pod_keeps_its_pin_for_nobody_can_take_it_off() -> None:
+    pinned = pod_json("cart", annotations={"fleet.descheduler.io/pin": "n1"}, nodeSelector={HOSTNAME: "n1"})
+
+    assert dict(the_pod(pinned).spec.node_selector) == {HOSTNAME: "n1"}
 
 
 def test_replicas_share_one_spec_and_one_set_of_labels() -> None:

@@ -241,16 +241,25 @@ def test_an_adopted_copy_that_is_not_ready_is_itself_dropped() -> None:
     assert where(fleet.snapshot()) == {"cart": "a"}
 
 
-def test_a_pin_is_not_seen_by_the_next_reading_but_by_the_scheduler() -> None:
+def test_a_pin_is_seen_by_the_next_reading_while_the_pod_waits() -> None:
     fleet = a_fleet(a_node("a", cpu=9), a_node("b", cpu=0))
 
     fleet.create("east", a_copy("copy", {}, on="b"))
 
     (copy,) = fleet.snapshot().pods()
     body = fleet.read(the(copy))
-    assert (copy.node, copy.spec.node_selector, dict(copy.annotations)) == (None, (), {PIN: "b"})
+    assert (copy.node, copy.spec.node_selector, dict(copy.annotations)) == (None, ((HOSTNAME, "b"),), {PIN: "b"})
     assert body is not None
     assert body["spec"]["nodeSelector"] == {HOSTNAME: "b"}
+
+
+def test_a_pin_is_not_seen_by_the_next_reading_once_the_pod_runs() -> None:
+    fleet = a_fleet(a_node("a", cpu=9), a_node("b", cpu=9))
+
+    fleet.create("east", a_copy("copy", {}, on="b"))
+
+    (copy,) = fleet.snapshot().pods()
+    assert (copy.node, copy.spec.node_selector, dict(copy.annotations)) == ("b", (), {PIN: "b"})
 
 
 def test_a_created_pod_is_read_back_as_its_sibling() -> None:

@@ -37,10 +37,10 @@ class Pod:
 
     @cached_property
     def spec(self) -> Body:
-        """As it was before we pinned it: our own pin is no wish of its owner."""
+        """As it was before we pinned it: our own pin is no wish of its owner. A waiting pod never gets rid of it."""
         spec, pin = self.raw.get("spec") or {}, self.notes.get(PIN)
         selector = spec.get("nodeSelector") or {}
-        if pin is None or selector.get(HOSTNAME) != pin:
+        if pin is None or not spec.get("nodeName") or selector.get(HOSTNAME) != pin:
             return spec
         return {**spec, "nodeSelector": {key: value for key, value in selector.items() if key != HOSTNAME}}
 

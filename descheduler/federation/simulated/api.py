@@ -67,9 +67,7 @@ class Api:
             spec["priority"] = int(value)
         raw = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec, "status": {"phase": "Pending"}}
         draft, _ = read_pod(raw, place(raw), cluster, self._interner)
-        pin = (told.get("annotations") or {}).get(PIN)
-        pinned = pin is not None and (spec.get("nodeSelector") or {}).get(HOSTNAME) == pin
-        return Record(self.admit(draft.pod), pin=pin if pinned else None)
+        return Record.of(self.admit(draft.pod))
 
     def admit(self, pod: Pod) -> Pod:
         """The hold policy: a pod whose controller is held gets our gate."""

@@ -83,7 +83,7 @@ class SimulatedFleet:
         return replace(
             cluster,
             nodes=tuple(nodes[name] for name in sorted(nodes)),
-            pods=tuple(sorted((r.pod for ref, r in state.records.items() if ref.cluster == cluster.name), key=_by_name)),
+            pods=tuple(sorted((r.as_read for ref, r in state.records.items() if ref.cluster == cluster.name), key=_by_name)),
             budgets=tuple(replace(b, allowed=self._api.allowed(key), healthy=self._api.healthy(key)) for key, b in _keyed(cluster)),
             workloads=tuple(
                 replace(w, replicas=state.desired.get(OwnerKey(cluster.name, w.namespace, w.kind, w.name), w.replicas))
@@ -242,7 +242,7 @@ class SimulatedFleet:
 
     def add(self, pod: Pod) -> None:
         """A pod appears, bound or waiting, as if someone else had made it."""
-        self._state.put(Record(pod))
+        self._state.put(Record.of(pod))
         self._settle()
 
     def bind(self, ref: PodRef, node: str) -> None:

@@ -44,7 +44,7 @@ class Record:
     """A pod of the simulated fleet, with what the domain's pod leaves out."""
 
     pod: Pod
-    """As reading would tell it: without the requirement of its pin."""
+    """As reading would tell it once it is bound: without the requirement of its pin."""
     pin: str | None = None
     """The hostname label value that a pin added to its nodeSelector."""
     version: int = 1
@@ -52,6 +52,20 @@ class Record:
     gone_at: datetime | None = None
     body: dict[str, Any] | None = None
     """The pod as JSON, once somebody asked; forgotten when it changes."""
+
+    @classmethod
+    def of(cls, pod: Pod) -> Record:
+        """The record of a pod as read: of a waiting one the pin is told among its own requirements."""
+        pin = dict(pod.annotations).get(PIN)
+        if pin is None or (HOSTNAME, pin) not in pod.spec.node_selector or not pod.waiting:
+            return cls(pod)
+        own = tuple(pair for pair in pod.spec.node_selector if pair != (HOSTNAME, pin))
+        return cls(replace(pod, spec=replace(pod.spec, node_selector=own)), pin=pin)
+
+    @property
+    def as_read(self) -> Pod:
+        """The pod as reading tells it."""
+        return self.as_scheduled if self.pod.waiting else self.pod
 
     @property
     def node_selector(self) -> Pairs:
@@ -90,7 +104,7 @@ class State:
         self._covering: dict[tuple[str, str, Pairs], tuple[BudgetKey, ...]] = {}
         self._serial = 0
         for pod in snapshot.pods():
-            self.put(Record(pod))
+            self.put(Record.of(pod))
         self.templates = {key: template for key in self.owned if (template := self._template(key)) is not None}
         self.workloads: dict[OwnerKey, Workload] = {
             OwnerKey(c.name, w.namespace, w.kind, w.name): w for c in snapshot.clusters for w in c.workloads
