@@ -11,10 +11,10 @@ from descheduler.domain.history import History
 from descheduler.domain.plan import Plan
 from descheduler.domain.report import Outcome
 from descheduler.domain.snapshot import Snapshot
-from descheduler.errors import LockHeld, UsageError
+from descheduler.errors import ExecutionError, LockHeld, UsageError
 from descheduler.execute.memory import begun, counted, ended, recall, write_down
 from descheduler.execute.second_look import second_look
-from descheduler.execute.waves import execute
+from descheduler.execute.waves import carry_out
 from descheduler.policy.policy import Policy
 from descheduler.ports import Actuator, Reader, Store
 
@@ -38,10 +38,14 @@ class Hands:
 def act(plan: Plan, policy: Policy, reader: Reader, hands: Hands, clock: Clock) -> Outcome:
     """Carry out what still holds of a plan. Nothing is written before the second look, except the Leases.
 
-    Raises ExecutionError when too little of the gain is left, UsageError when a cluster is another one by now,
+    Raises ExecutionError when too little of the gain is left or the schedule is closed, UsageError when a cluster is another one by now,
     LockHeld when a Lease is held elsewhere and that shall end the run.
     """
-    holder = plan.metadata.run_id
+    schedule, holder = policy.spec.schedule, plan.metadata.run_id
+    closed = schedule.closed(clock.now())
+    if closed is not None:
+        raise ExecutionError("churn", f"nothing is moved: {closed}")
+    clean = True
     sources = {move.source.cluster for move in plan.moves}
     clusters = sorted(sources | {move.target.cluster for move in plan.moves} | {placed.target.cluster for placed in plan.placements})
     left_out: dict[str, str] = {}
@@ -61,11 +65,14 @@ def act(plan: Plan, policy: Policy, reader: Reader, hands: Hands, clock: Clock) 
         unwritten = _write_down(ours, begun(looked.plan, history, clock.now()), policy, hands, clock)
         if unwritten:
             looked = second_look(plan, snapshot, policy, left_out | unwritten, history)
-        outcome = execute(looked.plan, reader, hands.actuator, hands.store, clock, patience=hands.patience, stop=hands.stop)
+        clean = False
+        run = replace(hands, stop=lambda: hands.stop() or schedule.closed(clock.now()))
+        outcome = carry_out(looked.plan, reader, run.actuator, run.store, clock, patience=run.patience, stop=run.stop)
+        clean = all(result.outcome in ("Done", "Skipped") for result in outcome.results)
         _write_down(ours, ended(looked.plan, history, outcome.results, clock.now()), policy, hands, clock)
     finally:
         for cluster in clusters:
-            hands.store.release(cluster, holder)
+            hands.store.release(cluster, holder, clean=clean)
     return replace(outcome, results=(*looked.dropped, *outcome.results))
 
 

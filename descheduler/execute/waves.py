@@ -172,10 +172,6 @@ class Run:
             if task.result is None and (cluster is None or cluster in task.clusters):
                 self._end(task, Surprise("churn", why, outcome="Skipped"))
 
-    def clean(self, cluster: str) -> bool:
-        """Whether nothing can be left in the cluster: whatever was begun there came to its end."""
-        return all(t.result is not None and t.result.outcome in ("Done", "Skipped") for t in self.tasks if cluster in t.clusters)
-
     def close(self) -> None:
         """End whatever still runs, each mover cleaning up behind itself."""
         for task in self.tasks:
@@ -186,10 +182,25 @@ class Run:
 def execute(
     plan: Plan, reader: Reader, actuator: Actuator, store: Store, clock: Clock, *, patience: timedelta, stop: Stop = lambda: None
 ) -> Outcome:
+    """``carry_out`` with nothing around it: the Leases are given back at the end."""
+    clean = False
+    try:
+        outcome = carry_out(plan, reader, actuator, store, clock, patience=patience, stop=stop)
+        clean = all(result.outcome in ("Done", "Skipped") for result in outcome.results)
+        return outcome
+    finally:
+        for cluster in sorted({cluster for task in _tasks(plan) for cluster in task.clusters}):
+            store.release(cluster, plan.metadata.run_id, clean=clean)
+
+
+def carry_out(
+    plan: Plan, reader: Reader, actuator: Actuator, store: Store, clock: Clock, *, patience: timedelta, stop: Stop = lambda: None
+) -> Outcome:
     """Carry out ``plan`` and nothing else; every step reads again before it acts.
 
     ``patience`` is how long one wave may take. A cluster whose Lease another run holds, or that is halted, is left out; when
-    ``stop`` says why, everything is. A refusal or a change of the world is a result, never an exception.
+    ``stop`` says why, everything is. The Leases are taken here and given back by the caller. A refusal or a change of the world is a
+    result, never an exception.
     """
     holder = plan.metadata.run_id
     nodes = {node.ref: node for cluster in reader.snapshot().clusters for node in cluster.nodes}
@@ -206,8 +217,6 @@ def execute(
             run.wave(number)
     finally:
         run.close()
-        for cluster in clusters:
-            store.release(cluster, holder, clean=run.clean(cluster))
     return Outcome(results=tuple(task.result for task in run.tasks if task.result), pending_after=_waiting_now(reader))
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
 from descheduler.domain.durations import format_duration
 from descheduler.policy.amounts import PositiveCount, Priority, ZeroToOne
 from descheduler.policy.durations import Duration, PositiveDuration
-from descheduler.policy.names import ClockTime, Instant, TimeZone, distinct
+from descheduler.policy.names import ClockTime, Instant, TimeZone, clock_time, distinct
 from descheduler.policy.section import Section
 from descheduler.policy.wording import mistake, mistakes
 
@@ -59,6 +60,19 @@ class Period(Section):
             raise mistake("must be later than from", "to")
         return self
 
+    def covers(self, at: datetime, zone: ZoneInfo) -> bool:
+        """Whether an instant lies within; weekly hours are those of the wall clock in ``zone``, the start included, the end not."""
+        if self.from_ is not None and self.to is not None:
+            return self.from_ <= at < self.to
+        assert self.start is not None
+        assert self.end is not None
+        here = at.astimezone(zone)
+        start, end, now = clock_time(self.start), clock_time(self.end), here.time()
+        today, yesterday = WEEK[here.weekday()], WEEK[here.weekday() - 1]
+        if start < end:
+            return today in self.days and start <= now < end
+        return (today in self.days and now >= start) or (yesterday in self.days and now < end)
+
 
 class Schedule(Section):
     """When pods may be moved."""
@@ -71,6 +85,15 @@ class Schedule(Section):
 
     blackouts: tuple[Period, ...] = ()
     """Pods are never moved within one of these, even inside a window."""
+
+    def closed(self, at: datetime) -> str | None:
+        """Why no pod may be moved at an instant; ``None`` when pods may."""
+        zone = ZoneInfo(self.time_zone)
+        if any(blackout.covers(at, zone) for blackout in self.blackouts):
+            return "the policy's schedule has a blackout now"
+        if self.windows and not any(window.covers(at, zone) for window in self.windows):
+            return "it is outside the windows of the policy's schedule"
+        return None
 
 
 class Cooldown(Section):

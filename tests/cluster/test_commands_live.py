@@ -104,6 +104,9 @@ def test_a_run_acts_on_every_cluster_and_the_next_finds_nothing_to_do(fleet: Fle
     assert where(east) == where(west) == {"small": "b", "rest": "b", "big": "a"}
     assert [Acting(cluster, cluster.kubeconfig).leftovers() for cluster in (east, west)] == [[], []]
 
+    kept = east.api.get("/api/v1/namespaces/descheduler/configmaps/descheduler-state")
+    assert [move["outcome"] for move in json.loads(kept["data"]["state.json"])["moves"]] == ["Done"]
+
     before = len(fleet.written)
     code, told = fleet.call("run", "--policy", fleet.policy())
     assert (code, told) == (0, "nothing to do: no pod waits for a node in east, west\n")

@@ -6,8 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from descheduler.domain.history import BEGUN, DONE
+from descheduler.domain.plan import Mover
 from descheduler.domain.report import Outcome
+from descheduler.errors import ExecutionError
 from descheduler.execute import Hands, act, recall
 from descheduler.federation.simulated import SimulatedFleet
 from descheduler.ports import Body
@@ -82,6 +86,7 @@ def test_a_state_that_is_not_ours_is_not_believed() -> None:
     states: list[Body] = [{"moves": [{"at": "yesterday"}]}, {"moves": 7}, {"seen": []}, {"seen": {"uid": "often"}}]
     for state in states:
         fleet, _ = a_fleet()
+        fleet.acquire("east", "run-0")
         fleet.save("east", state)
 
         history, lost = recall(fleet, ["east"])
@@ -105,3 +110,19 @@ def test_a_second_run_leaves_the_workload_alone_and_the_day_after_it_does_not_go
 
     assert "was moved a short time ago: cooldown until" in reasons[0]
     assert reasons[1] == "a does not admit it any more"
+
+
+def test_a_blackout_that_begins_meanwhile_ends_the_run_and_one_that_has_begun_prevents_it() -> None:
+    fleet, clock = a_fleet()
+    soon = {"from": f"{clock.now() + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}", "to": "2027-01-01T00:00:00Z"}
+    plan = a_plan(a_move(SMALL, "b", room_for=[BIG]), a_placement(BIG, "a", wave=2, mover=Mover.SURGE))
+    policy = a_policy(**POLICY, schedule={"blackouts": [soon]})
+    for deed in (lambda: None, lambda: clock.sleep(timedelta(seconds=2))):  # the copy that keeps room is rehearsed first
+        fleet.before_next("create", deed)
+
+    outcome = act(plan, policy, fleet, Hands(actuator=fleet, store=fleet), clock)
+
+    assert {result.message for result in outcome.results} == {"the policy's schedule has a blackout now"}
+    assert {pod.node for pod in fleet.snapshot().pods()} == {"a", None}
+    with pytest.raises(ExecutionError, match="nothing is moved: the policy's schedule has a blackout now"):
+        acted(fleet, clock, schedule={"blackouts": [soon]})

@@ -189,6 +189,8 @@ class SimulatedFleet:
         return self._saved.get(cluster, {})
 
     def save(self, cluster: str, state: Body) -> str | None:
+        if cluster not in self.leases:
+            return f"the Lease of {cluster} is not held"
         self._saved[cluster] = dict(state)
         return None
 
