@@ -103,7 +103,7 @@ class Cooldown(Section):
     """After a pod of a workload was moved, no other pod of it is moved for this long."""
 
     backoff_max: Duration = timedelta(hours=24)
-    """Every failed move doubles the pause, up to this long."""
+    """Every failed move doubles the pause, up to this long. For as long no pod of the workload goes back to a node one was moved from."""
 
     @model_validator(mode="after")
     def _a_pause_only_grows(self) -> Cooldown:

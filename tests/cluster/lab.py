@@ -48,12 +48,16 @@ def up() -> int:
         for cluster in planes.start(*CLUSTERS):
             tell(f"{cluster.name} is up; creating its nodes and workloads")
             bring_to_life(cluster, ROOT / "examples" / "realistic" / cluster.name)
+            cluster.namespace("descheduler")  # for Lease and memory, should it act
     except BaseException:
         down()
         raise
     (LAB / "policy.yaml").write_text(POLICY)
     (LAB / "fleet.yaml").write_text(fleet_file(CLUSTERS))
-    tell("the lab is up; try\n  descheduler plan --fleet .lab/fleet.yaml --policy .lab/policy.yaml")
+    tell(
+        "the lab is up; try\n  descheduler plan --fleet .lab/fleet.yaml --policy .lab/policy.yaml -o .lab/plan.json\n"
+        "  descheduler apply .lab/plan.json --fleet .lab/fleet.yaml --policy .lab/policy.yaml"
+    )
     return 0
 
 
