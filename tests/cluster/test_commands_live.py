@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.cluster.acting import Acting, install, is_ready
+from tests.cluster.acting import Acting, install
 from tests.cluster.controlplane.api import Object
 from tests.cluster.controlplane.binaries import Binaries
 from tests.cluster.controlplane.cluster import Cluster
@@ -236,23 +236,33 @@ def test_a_realistic_cluster_gets_its_waiting_pods_placed_and_comes_to_rest(east
     bring_to_life(east, ROOT / "examples" / "realistic" / "edge")
     with proxy(east) as front:
         fleet = Fleet(tmp_path, binaries, {"east": front})
-        # Always reserved: where kube-scheduler chooses, a pod may well be bound elsewhere than planned.
-        policy = fleet.policy(reserve="Always", limits={"perWindow": []}, cooldown={"perWorkload": "0s", "backoffMax": "24h"})
+        policy = fleet.policy(limits={"perWindow": []}, cooldown={"perWorkload": "0s", "backoffMax": "24h"})
 
+        before = waiting_pods(east)
         plan = json.loads(fleet.plan(policy).read_text())
         code, told = fleet.call("apply", str(tmp_path / "plan.json"), "--policy", policy)
-        assert code == 0, told
 
-        planned = {placed["pod"]["name"].rpartition("-")[0]: placed["to"]["node"] for placed in plan["placements"]}
-        pods = east.api.items("/api/v1/pods")
-        bound = {name: {p["spec"].get("nodeName") for p in pods if p["metadata"]["name"].rpartition("-")[0] == name} for name in planned}
-        assert planned
-        assert {name for name, node in planned.items() if node not in bound[name]} == set()
-        east.api.wait("/api/v1/pods", lambda pods: all(is_ready(p) for p in pods if "nodeName" in p["spec"]), timedelta(seconds=60))
+        certain = [placed for placed in plan["placements"] if not placed["contested"]]
+        assert plan["moves"]
+        assert certain
+        assert code == 0 or len(certain) < len(plan["placements"]), told  # only what the plan called contested may be lost
+        promised = Counter(workload_of(placed["pod"]) for placed in certain)
+        assert promised - (before - waiting_pods(east)) == Counter(), told
 
         for _ in range(4):
             code, told = fleet.call("run", "--policy", policy, "--workers", "1")
-            assert code == 0, told
-            if "steps done" not in told:
+            assert code in (0, 3), told
+            if "nothing to do" in told:
                 break
         assert "nothing to do" in told
+        assert Acting(east, east.kubeconfig).leftovers() == []
+
+
+def waiting_pods(cluster: Cluster) -> Counter[str]:
+    """How many pods of each workload wait."""
+    return Counter(workload_of(pod["metadata"]) for pod in cluster.api.items("/api/v1/pods") if "nodeName" not in pod["spec"])
+
+
+def workload_of(pod: Object) -> str:
+    """Namespace and name of the workload, as the name of its pod tells."""
+    return f"{pod['namespace']}/{pod['name'].rpartition('-')[0]}"
