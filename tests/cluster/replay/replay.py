@@ -88,7 +88,7 @@ class Replay:
         alive = Alive(self.cluster.api)
         alive.bring(crowded.objects)
         live = LiveFleet([Member(name="east", access=Context(str(self.cluster.kubeconfig), self.cluster.name))], SystemClock())
-        snapshot = _ungated(live.snapshot())
+        snapshot = self._nobody_fits(live)
         policy = Policy.model_validate({"spec": crowded.policy()})
         report = plan(snapshot, policy, Options(run_id=f"replay-{self.seed}", created_at=SystemClock().now(), effort=0.25))
         self.count.told = _steps(report.plan)
@@ -98,6 +98,20 @@ class Replay:
         self.count.moves.update(str(move.mover) for move in report.plan.moves)
         self.count.placements.update(f"{placed.mover}{' contested' if placed.contested else ''}" for placed in report.plan.placements)
         self._carry_out(live, snapshot, diagnose(snapshot, policy), report.plan)
+
+    def _nobody_fits(self, live: LiveFleet) -> Snapshot:
+        """Let go, one after the other, whoever fits already: in a fleet that lives nobody waits who fits. The fleet afterwards."""
+        while True:
+            snapshot = _ungated(live.snapshot())
+            cluster = snapshot.clusters[0]
+            scene = Scene(cluster.nodes, cluster.pods)
+            lucky = next((p for p in cluster.pods if p.waiting and not p.gates and p.spec.opaque is None and scene.feasible(p)), None)
+            if lucky is None:
+                return snapshot
+            path = f"/api/v1/namespaces/{lucky.ref.namespace}/pods"
+            self.cluster.api.patch(f"{path}/{lucky.ref.name}", {"spec": {"schedulingGates": None}})
+            by_name = f"metadata.name={lucky.ref.name}"
+            self.cluster.api.wait(path, lambda found: any(pod["spec"].get("nodeName") for pod in found), fieldSelector=by_name)
 
     def _carry_out(self, live: LiveFleet, snapshot: Snapshot, problem: Problem, made: Plan) -> None:
         nodes = {node.ref: node for cluster in snapshot.clusters for node in cluster.nodes}
