@@ -276,6 +276,12 @@ SPOILT: dict[str, tuple[Change, str]] = {
     ),
     "a cluster without the default profile": (profiles("batch"), "scheduler default-scheduler is responsible"),
     "a pin of somebody else": (pinned("n3"), "c/n2: node affinity or selector does not match"),
+    "our own pin on a pod that waits": (
+        both(
+            lambda c: c.get("big")["metadata"]["annotations"].update({PIN: "n3"}), lambda c: asks(c, "big", nodeSelector={HOSTNAME: "n3"})
+        ),
+        "c/n1: node affinity or selector does not match",
+    ),
     "a RuntimeClass that is not there": (lambda c: asks(c, "big", runtimeClassName="sandbox"), "its RuntimeClass sandbox is not in"),
     # nothing of this is a reason to shy away
     "a port is no reason": (late_is_not_ours(containers=port(80)), WITHOUT),
