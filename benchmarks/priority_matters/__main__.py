@@ -21,6 +21,7 @@ from benchmarks.priority_matters.peers import PEERS
 from benchmarks.priority_matters.search import ORDERS, search
 from benchmarks.stopwatch import KINDS, Stopwatch
 
+COUNTED = ("better", "failed", "late", "worse", "all run by default", "proven")
 Published = dict[tuple[str, int], tuple[float, float]]
 """(cell, seconds) to the published shares of strictly better and of failures."""
 
@@ -66,7 +67,7 @@ def one(instance: Instance, order: str, seconds: float, clock: str, seed: int) -
 def cell(instances: list[Instance], order: str, seconds: float, clock: str, seed: int) -> dict[str, Any]:
     """A cell's figures: counts, and means of moves and seconds."""
     runs = [one(instance, order, seconds, clock, seed) for instance in instances]
-    totals = {key: sum(run[key] for run in runs) for key in ("better", "failed", "late", "worse", "all run by default", "proven")}
+    totals = {key: sum(run[key] for run in runs) for key in COUNTED}
     means = {key: round(sum(run[key] for run in runs) / len(runs), 2) for key in ("moves", "wall", "cpu")}
     return {"instances": len(runs), **totals, **means, "failed seeds": [run["seed"] for run in runs if run["failed"]]}
 
@@ -92,8 +93,9 @@ def summary(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     found = []
     for (order, seconds), members in groups.items():
         n = sum(line["instances"] for line in members)
-        share = {key: round(100 * sum(line[key] for line in members) / n, 1) for key in ("better", "failed", "late", "worse", "all run by default", "proven")}
-        theirs = [(line["published better"], line["published failed"], line["instances"]) for line in members if line["published better"] is not None]
+        share = {key: round(100 * sum(line[key] for line in members) / n, 1) for key in COUNTED}
+        known = [line for line in members if line["published better"] is not None]
+        theirs = [(line["published better"], line["published failed"], line["instances"]) for line in known]
         weights = sum(k for *_, k in theirs)
         if weights:
             share["published better"] = round(100 * sum(b * k for b, _, k in theirs) / weights, 1)
@@ -108,7 +110,7 @@ def summary(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.priority_matters", description=__doc__)
-    parser.add_argument("--instances", type=Path, required=True, help="a folder of CELL.jsonl.gz, or one with instances/ and published.csv in it")
+    parser.add_argument("--instances", type=Path, required=True, help="a folder of CELL.jsonl.gz, published.csv beside")
     parser.add_argument("--cells", default="*", help="a pattern of cell names")
     parser.add_argument("--sample", type=int, help="only the first so many instances of each cell")
     parser.add_argument("--seconds", type=float, nargs="+", default=[1.0, 10.0, 20.0])
@@ -130,7 +132,8 @@ def main() -> None:
         instances, name = list(read(path))[: told.sample], path.name.removesuffix(".jsonl.gz")
         for seconds in told.seconds:
             for order in told.order:
-                line = {"cell": name, "order": order, "seconds": seconds, "clock": told.clock, **cell(instances, order, seconds, told.clock, told.seed)}
+                figures = cell(instances, order, seconds, told.clock, told.seed)
+                line = {"cell": name, "order": order, "seconds": seconds, "clock": told.clock, **figures}
                 line["published better"], line["published failed"] = theirs.get((name, round(seconds)), (None, None))
                 if told.peers and order == "place-first":
                     line |= peers(instances, seconds, told.clock)

@@ -49,7 +49,7 @@ class Incumbent:
     def offer(self, counts: Counts, any_place: bool = False) -> None:
         """Take the placement if it is no worse; with ``any_place`` judged by its score alone, wherever pods run."""
         values = worth(self.instance, counts, self.order)
-        if any_place and self.instance.score(counts) >= self.instance.score(self.counts) or values >= self.values:
+        if (any_place and self.instance.score(counts) >= self.instance.score(self.counts)) or values >= self.values:
             self.counts, self.values = counts, values
 
     @property
@@ -113,7 +113,8 @@ class Part:
         """What the level cannot exceed for want of pods."""
         if level.name == "PendingPods":
             return sum(k for c, k in self.sets if self.incumbent.instance.sets[c].priority == level.key)
-        return level.goal.constant + sum(f * self.model.cp.proto.variables[i].domain[-1] for i, f in level.goal.factors.items())
+        variables = self.model.cp.proto.variables
+        return sum(int(variables[i].domain[-1]) for i in level.goal.factors)
 
     def climb(self, stopwatch: Stopwatch, seconds: float, seed: int) -> int:
         """Each level in turn, the time left shared among those still to come; how many from the top are proven."""
