@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab lab-down test lint types layers unit oracle replay control-plane control-plane-if-needed lock schemas clean
+.PHONY: bench help demo lab lab-down test lint types layers unit oracle replay control-plane control-plane-if-needed lock schemas clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -64,6 +64,21 @@ $(READY): requirements-dev.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# Small samples. BENCHMARKS holds the sets that benchmarks/README.md names; full runs are in there too.
+BENCHMARKS ?= ../shared/benchmarks
+CLOCK ?= wall
+bench: $(READY) ## small samples of all benchmarks, figures as JSON under .bench/ (BENCHMARKS=DIR holds the sets)
+	@test -d $(BENCHMARKS) || { echo "no benchmark sets in $(BENCHMARKS): say make bench BENCHMARKS=DIR" >&2; exit 2; }
+	@mkdir -p .bench/fleets
+	@test -d .bench/fleets/S1 || $(BIN)/python $(BENCHMARKS)/fleets/write_fleet.py S 1 .bench/fleets/S1 > /dev/null
+	@$(BIN)/python -m benchmarks.fleets --instances .bench/fleets --only S1 --json .bench/fleets.json
+	@$(BIN)/python -m benchmarks.verdicts --instances .bench/fleets --only S1 --json .bench/verdicts.json
+	@$(BIN)/python -m benchmarks.priority_matters --instances $(BENCHMARKS)/priority-matters --cells 'nodes4_*prio4*' --sample 1 \
+		--seconds 1 --clock $(CLOCK) --peers --json .bench/priority_matters.json
+	@$(BIN)/python -m benchmarks.vmr2l --instances $(BENCHMARKS)/vmr2l --cells 50 --seconds 5 --clock $(CLOCK) --peers --json .bench/vmr2l.json
+	@# a live cluster to read, never one in use: it is filled with nodes and pods
+	@test -z "$(LIVE)" || $(BIN)/python -m benchmarks.live_read --kubeconfig "$(LIVE)" --fill | tee .bench/live_read.txt
 
 schemas: $(READY) ## write the JSON Schemas of the policy and of plan.json again
 	@$(BIN)/descheduler policy schema > policies/schema.json

@@ -114,7 +114,7 @@ class Part:
         if level.name == "PendingPods":
             return sum(k for c, k in self.sets if self.incumbent.instance.sets[c].priority == level.key)
         variables = self.model.cp.proto.variables
-        return sum(int(variables[i].domain[-1]) for i in level.goal.factors)
+        return sum(max(variables[i].domain) for i in level.goal.factors)  # its list knows no index -1
 
     def climb(self, stopwatch: Stopwatch, seconds: float, seed: int) -> int:
         """Each level in turn, the time left shared among those still to come; how many from the top are proven."""
