@@ -8,7 +8,7 @@ is held off by anti-affinity to someone who is there for certain, never by its o
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from descheduler.copies import refused
@@ -33,8 +33,9 @@ class _Stage:
     least: Mapping[int, Mapping[int, int]]
     """Class to node to count."""
     during: Mapping[tuple[int, int], int]
-    least_used: Mapping[int, Amounts]
-    during_used: Mapping[int, Amounts]
+    least_used: Sequence[Amounts]
+    """By node."""
+    during_used: Sequence[Amounts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,14 @@ class Rivals:
             if c.waiting and not all(problem.pods[i].gates for i in c.pods):
                 self._classes[c.cluster].append(c)
         self._keys: dict[tuple[int, int], frozenset[str]] = {}
+        self._snapshot = {c.index: {node: len(pods) for node, pods in c.at.items()} for c in problem.classes if c.at}
+        self._asked: list[Amounts] = [dict(used.items()) for used in problem.used]
+        self.rows_of: dict[int, list[Spread | Needs]] = defaultdict(list)
+        """Class to the rows it carries that others can spoil."""
+        for row in problem.rows:
+            if isinstance(row, Spread | Needs):
+                for carrier in row.carriers:
+                    self.rows_of[carrier].append(row)
         self._wary = {cluster: [c for c in problem.classes if c.cluster == cluster and c.spec.anti_affinity] for cluster in self._classes}
 
     def endangered(self, route: Route) -> tuple[frozenset[int], frozenset[int]]:
@@ -101,25 +110,51 @@ class Rivals:
         return TECHNIQUES[step.mover].reserves
 
     def _stages(self, route: Route) -> list[_Stage]:
-        """Every wave of the route."""
+        """Every wave of the route. What a wave does not touch is shared with the snapshot: a large fleet has few moves."""
         found: list[_Stage] = []
+        changed: Counter[tuple[int, int]] = Counter()
+        """Who came less who left in the waves before."""
         for moment in moments(self.problem, route, BY_MOVER):
             if moment.run is not None:
                 continue
-            least: dict[int, dict[int, int]] = defaultdict(dict)
-            least_used: dict[int, Amounts] = defaultdict(dict)
-            during_used: dict[int, Amounts] = defaultdict(dict)
             unsure = Counter((b.pod_class, b.target) for b in route.binds if b.wave < moment.wave and self._unsure(b, found))
-            for (c, node), there in moment.least().items():
-                count = there - unsure[c, node]
-                if count:
-                    least[c][node] = count
-                    self.add(least_used[node], c, count)
-            during = moment.during()
-            for (c, node), count in during.items():
-                self.add(during_used[node], c, count)
-            found.append(_Stage(least, during, least_used, during_used))
+            certain = Counter(changed)
+            certain.subtract(moment.leaving)
+            certain.subtract(unsure)
+            everyone = Counter(changed)
+            everyone.update((a.pod_class, a.node) for a in moment.arrivals)
+            found.append(_Stage(self._there(certain), moment.during(), self._used(certain), self._used(everyone)))
+            changed = everyone
+            changed.subtract(moment.leaving)
         return found
+
+    def _there(self, changed: Mapping[tuple[int, int], int]) -> dict[int, dict[int, int]]:
+        """Class to node to count, where that is not 0."""
+        there = dict(self._snapshot)
+        fresh: set[int] = set()
+        for (c, node), count in changed.items():
+            if count:
+                if c not in fresh:
+                    fresh.add(c)
+                    there[c] = dict(there.get(c, {}))
+                total = there[c].get(node, 0) + count
+                if total:
+                    there[c][node] = total
+                else:
+                    there[c].pop(node, None)
+        return there
+
+    def _used(self, changed: Mapping[tuple[int, int], int]) -> list[Amounts]:
+        """Node to what its pods ask for."""
+        used = list(self._asked)
+        fresh: set[int] = set()
+        for (c, node), count in changed.items():
+            if count:
+                if node not in fresh:
+                    fresh.add(node)
+                    used[node] = dict(used[node])
+                self.add(used[node], c, count)
+        return used
 
     def _unsure(self, bind: Bind, stages: list[_Stage]) -> bool:
         """Whether a pod that was to be bound may be elsewhere: it lost its place, or nobody steers it and another node has room."""
@@ -211,7 +246,7 @@ class _Watch:
         return bool(self._how_many(rival, step, step.node))
 
     def _rows_of(self, step: _Step) -> list[Spread | Needs]:
-        return [r for r in self.rivals.problem.rows if isinstance(r, Spread | Needs) and step.pod_class.index in r.carriers]
+        return self.rivals.rows_of.get(step.pod_class.index, [])
 
     def _stranded(self, row: Needs, step: _Step) -> bool:
         """Whether its anchor may be elsewhere; or, where it comes first of all, somebody may be first instead."""

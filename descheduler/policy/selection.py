@@ -143,6 +143,10 @@ class Match(Section):
     pod_selector: PodSelector = Field(default_factory=PodSelector)
     """The pods, by label; empty means all."""
 
-    def covers(self, namespace: str, labels: Mapping[str, str]) -> bool:
-        """Whether the override applies to a pod."""
-        return any(fnmatchcase(namespace, g) for g in self.namespaces) and self.pod_selector.selector.matches(labels)
+    def names(self, namespace: str) -> bool:
+        """Whether the override is about a namespace."""
+        return any(fnmatchcase(namespace, g) for g in self.namespaces)
+
+    def selects(self, labels: Mapping[str, str]) -> bool:
+        """Whether the override is about a pod with these labels, in a namespace it names."""
+        return self.pod_selector.selector.matches(labels)

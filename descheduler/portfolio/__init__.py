@@ -19,7 +19,7 @@ from descheduler.domain.problem import Problem
 from descheduler.domain.rows import Needs, Spread
 from descheduler.planner import filled, order, trim
 from descheduler.planner.trim import replay
-from descheduler.portfolio.blocks import blocks, size, solve_blocks
+from descheduler.portfolio.blocks import blocks, large, size, solve_blocks
 from descheduler.portfolio.executors import executor
 from descheduler.portfolio.parts import placement_of
 from descheduler.portfolio.progress import Progress
@@ -337,9 +337,33 @@ def search(problem: Problem, budgeted: Budgeted) -> Found:
     wanted = bool(problem.placeable or problem.terms.earning)
     if not wanted:
         return Found(route=Route())
+    if large(problem):
+        return _fleet(problem, budgeted)
     count = len(blocks(problem))
     with executor(min(budgeted.workers, count), budgeted.executor if count > 1 else None) as pool:
         return _Rounds(problem, budgeted, pool).run()
+
+
+def _fleet(problem: Problem, budgeted: Budgeted) -> Found:
+    """The stages for large fleets."""
+    from descheduler.portfolio.fleet import FleetSearch  # OR-Tools takes half a second to import
+
+    pending = sum(i not in problem.not_ours for i in problem.waiting)
+
+    def tell(best: Route, bound: int | None) -> None:
+        if budgeted.tell is not None:
+            budgeted.tell(Progress(placed=len(best.binds), pending=pending, moves=len(best.shifts), bound=bound))
+
+    tell(Route(), None)
+    with executor(1 if budgeted.brief else budgeted.workers, None if budgeted.brief else budgeted.executor) as pool:
+        stages = FleetSearch(
+            problem, pool, effort=budgeted.effort, seed=budgeted.seed, deadline=budgeted.deadline, over=budgeted.over, tell=tell
+        )
+        stages.run(budgeted.brief)
+        levels = () if budgeted.brief else stages.levels()
+    tell(stages.best, _most(levels))
+    reproducible = not stages.cut_short and not budgeted.over()
+    return Found(route=stages.best, levels=levels, reproducible=reproducible, rejected=tuple(stages.rejected))
 
 
 __all__ = ["Budgeted", "Found", "Progress", "search"]

@@ -50,6 +50,11 @@ def _solve(problem: Problem, search: Search) -> Solution:
     return solve(problem, search)
 
 
+def large(problem: Problem) -> bool:
+    """Whether the fleet is beyond one model: the stages of ``fleet`` search it, unless the policy wants moves that no waiting pod needs."""
+    return not problem.terms.earning and size(problem, frozenset(concerned(problem))) > WHOLE
+
+
 def blocks(problem: Problem) -> tuple[frozenset[str], ...]:
     """The sets of clusters that are one model each."""
     names = concerned(problem)
