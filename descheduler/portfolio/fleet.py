@@ -260,7 +260,6 @@ class FleetSearch:
         told = [answer or {} for answer in self._all(proven, asked, lambda: self._stop() or self._late())]
         return _levels(self.problem, reached, told[0], told[1:], [{int(p) for p in i.priority[i.waiting]} for i in whole])
 
-
     def _late(self) -> bool:
         return self.limit is not None and time.monotonic() > self.limit
 
