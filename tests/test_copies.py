@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from descheduler.copies import refused
 from descheduler.domain.plan import Mover
-from tests.builders import ZONE, a_node, a_pod, a_quota, spread_over
+from tests.builders import ZONE, a_cluster, a_node, a_pod, a_quota, spread_over
 from tests.problems import a_problem, a_route, bind, shift
 
 SURGE, SCHEDULE = Mover.SURGE, Mover.SCHEDULE
@@ -39,6 +39,22 @@ def test_a_copy_is_there_while_its_hole_is_being_made() -> None:
 
     assert refused(problem, a_route(shift(problem, "held", "m", mover=Mover.HOLD), *binds)) == {1}
     assert refused(problem, a_route(*binds)) == frozenset()
+
+
+def test_only_moves_of_its_own_cluster_begin_to_make_a_copys_hole() -> None:
+    west = a_cluster("west", a_node("far"), a_node("off"), a_pod("away", on="far", of="away"))
+    problem = a_problem(west, a_node("n"), a_node("m"), a_pod("soon", of="soon"), a_pod("late", of="late"), a_quota(pods=1))
+    binds = (bind(problem, "soon", "m", mover=SURGE), bind(problem, "late", "n", mover=SURGE, wave=2))
+
+    assert refused(problem, a_route(shift(problem, "away", "off"), *binds)) == frozenset()
+
+
+def test_a_move_whose_old_self_goes_first_takes_nothing_of_the_quota() -> None:
+    nodes = [a_node("n"), a_node("m")]
+    problem = a_problem(*nodes, a_pod("old", on="n", of="old", kind="Deployment"), a_pod("new", of="new"), a_quota(pods=1))
+
+    assert refused(problem, a_route(shift(problem, "old", "m", mover=Mover.HOLD), bind(problem, "new", "n", mover=SURGE))) == frozenset()
+    assert refused(problem, a_route(shift(problem, "old", "m"), bind(problem, "new", "n", mover=SURGE))) == {0}
 
 
 def test_whoever_is_left_to_the_scheduler_needs_no_copy() -> None:

@@ -16,7 +16,6 @@ LIKES_ITSELF = [near(ZONE, app="web")]
 LONELY = "PodAffinity: east/b1: nobody whom a pod of default needs is near by topology.kubernetes.io/zone"
 
 
-
 def test_a_pod_goes_where_the_one_it_needs_is() -> None:
     problem = a_problem(*ZONES, a_pod("cache", on="a1", of="cache"), a_pod("new", affinity=LIKES_CACHE))
 

@@ -57,6 +57,13 @@ def test_a_violation_says_what_is_asked_and_what_is_left() -> None:
     assert broken(problem, rule, both[0], shift(problem, "b", "wide", by=Mover.HOLD)) == []
 
 
+def test_copies_outside_a_quotas_scopes_break_nothing() -> None:
+    for scope, lines in (("NotTerminating", 1), ("Terminating", 0)):
+        problem = a_problem(*two_in_the_way(), replace(a_quota(pods=1), scopes=(scope,)), movers=SURGE)
+
+        assert len(broken(problem, rule, *(shift(problem, name, "wide") for name in ("a", "b")))) == lines, scope
+
+
 @pytest.mark.parametrize(
     ("resource", "asked"),
     [
