@@ -123,6 +123,20 @@ def release(world: World, held: Object, node: str | None) -> None:
     world.reserved.pop(held, None)
 
 
+def set_free(world: World, held: Object) -> None:
+    """Take our gate off without restriction, as often as somebody else writes the pod in between. Raises Surprise."""
+    for attempts_left in reversed(range(RELEASE_ATTEMPTS)):
+        if read_same(world, held) is None:
+            return
+        try:
+            release(world, held, None)
+        except Surprise:
+            if not attempts_left:
+                raise
+        else:
+            return
+
+
 def _let_go(world: World, move: Move, owner_uid: str, held: Object | None) -> None:
     """End the hold, and release without restriction whoever it still gates."""
     world.adopting.discard(owner_uid)
@@ -158,7 +172,7 @@ def forget(world: World, cluster: str) -> Generator[Pause, None, None]:
     for pod in now.pods:
         if HOLD_GATE in pod.gates and not pod.terminating:
             ref = pod.ref
-            release(world, Object(cluster=cluster, kind="Pod", namespace=ref.namespace, name=ref.name, uid=pod.uid), None)
+            set_free(world, Object(cluster=cluster, kind="Pod", namespace=ref.namespace, name=ref.name, uid=pod.uid))
 
 
 def _set_held(world: World, cluster: str, owner_uid: str, wanted: bool) -> None:

@@ -185,8 +185,7 @@ def _gate(pod: Pod) -> Leftover:
 
     def end(world: World) -> None:
         what = Object(cluster=pod.ref.cluster, kind="Pod", namespace=pod.ref.namespace, name=pod.ref.name, uid=pod.uid)
-        if read_same(world, what) is not None:
-            hold.release(world, what, None)
+        hold.set_free(world, what)
 
     return Leftover(str(pod.ref), end)
 
