@@ -13,6 +13,7 @@ from descheduler.domain.placement import Bind, Route
 from descheduler.domain.problem import Problem
 from descheduler.domain.rows import CopyQuota
 from descheduler.domain.selectors import SpreadConstraint
+from descheduler.rules.constraints.pod_topology_spread import counted
 from descheduler.rules.movers import BY_MOVER, KEEPS_BOTH
 
 
@@ -68,14 +69,6 @@ def _one_domain(problem: Problem, bind: Bind) -> Iterator[SpreadConstraint]:
 
 def _together(problem: Problem, moment: Moment, bind: Bind, constraint: SpreadConstraint) -> int:
     """Pods on the bind's node that the constraint counts while its copy arrives, that one included."""
-    selector, namespace = constraint.selector, problem.classes[bind.pod_class].namespace
-    if selector is None or not (selector.labels or selector.expressions):
-        return 0
-    return sum(
-        count
-        for (c, node), count in moment.during().items()
-        if node == bind.target
-        and problem.classes[c].namespace == namespace
-        and not problem.classes[c].terminating
-        and selector.matches(dict(problem.classes[c].labels))
-    )
+    c = problem.classes[bind.pod_class]
+    there = moment.during()
+    return sum(there.get((index, bind.target), 0) for index in counted(problem, c.cluster, c.namespace, constraint))

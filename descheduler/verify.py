@@ -52,13 +52,12 @@ def _name(problem: Problem, c: int) -> str:
 
 def _filters(problem: Problem, route: Route) -> Iterator[Violation]:
     verdicts = Verdicts()
-    nominated = [c for c in problem.classes if c.nominated is not None]
     for c, target in sorted({(s.pod_class, s.target) for s in route.shifts} | {(b.pod_class, b.target) for b in route.binds}):
         node = problem.nodes[target]
         reason = verdicts.reason(problem.classes[c].spec, node)
         if node.ref.cluster != problem.classes[c].cluster:
             reason = "is in another cluster"
-        elif nominated and barred(problem.classes[c], problem.nodes, nominated) >> target & 1:
+        elif problem.nominated and barred(problem.classes[c], problem.nodes, problem.nominated) >> target & 1:
             reason = "a nominated pod rules it out there"
         if reason is not None:
             yield Violation("Filters", str(node.ref), f"{reason} ({_name(problem, c)})")

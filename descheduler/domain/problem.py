@@ -170,6 +170,11 @@ class Problem:
         return tuple(c for c in self.classes if not c.waiting and c.movers and c.reach)
 
     @cached_property
+    def nominated(self) -> tuple[PodClass, ...]:
+        """Classes of waiting pods that kube-scheduler has nominated to a node."""
+        return tuple(c for c in self.classes if c.nominated is not None)
+
+    @cached_property
     def priorities(self) -> tuple[int, ...]:
         """Distinct priorities of waiting pods that are ours, highest first."""
         return tuple(sorted({self.pods[i].priority for i in self.waiting if i not in self.not_ours}, reverse=True))

@@ -78,10 +78,9 @@ def _moved(problem: Problem, s: Shift) -> Arrival:
 
 def _routes(problem: Problem) -> Iterator[Route]:
     verdicts = Verdicts()
-    nominated = [c for c in problem.classes if c.nominated is not None]
 
     def lets(c: PodClass, n: int) -> bool:
-        return verdicts.admits(c.spec, problem.nodes[n]) and not barred(c, problem.nodes, nominated) >> n & 1
+        return verdicts.admits(c.spec, problem.nodes[n]) and not barred(c, problem.nodes, problem.nominated) >> n & 1
 
     movable = [(c, node) for c in problem.movable for node, pods in c.at.items() for _ in pods]
     waiting = [c for c in problem.placeable for _ in c.pods]

@@ -8,7 +8,7 @@ priority (``RunFilterPluginsWithNominatedPods``) until it is there; if the plan 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from descheduler.domain.moment import Moment, Violation
 from descheduler.domain.problem import PodClass, Problem
@@ -17,13 +17,9 @@ from descheduler.domain.rows import Capacity
 NAME = "NodeResourcesFit"
 
 
-def ahead(c: PodClass, node: int, nominated: list[PodClass]) -> tuple[PodClass, ...]:
+def ahead(c: PodClass, node: int, nominated: Sequence[PodClass]) -> tuple[PodClass, ...]:
     """The nominated classes that count on the node against arrivals of the class."""
     return tuple(p for p in nominated if p.nominated == node and p.index != c.index and p.priority >= c.priority and p.cluster == c.cluster)
-
-
-def _nominated(problem: Problem) -> list[PodClass]:
-    return [c for c in problem.classes if c.nominated is not None]
 
 
 def _reserved(classes: tuple[PodClass, ...]) -> dict[str, int]:
@@ -41,12 +37,12 @@ def rows(problem: Problem) -> Iterator[Capacity]:
     for index, node in enumerate(problem.nodes):
         for resource in sorted(asked[index]):
             yield Capacity(rule=NAME, node=index, resource=resource, limit=node.allocatable[resource])
-    nominated = _nominated(problem)
+    nominated = problem.nominated
     for index in sorted({c.nominated for c in nominated if c.nominated is not None}):
         yield from _beside_nominated(problem, index, nominated)
 
 
-def _beside_nominated(problem: Problem, node: int, nominated: list[PodClass]) -> Iterator[Capacity]:
+def _beside_nominated(problem: Problem, node: int, nominated: Sequence[PodClass]) -> Iterator[Capacity]:
     comers: dict[tuple[int, ...], list[int]] = {}
     for c in problem.classes:
         if node in c.reach and (before := ahead(c, node, nominated)):
@@ -75,7 +71,7 @@ def violations(problem: Problem, moment: Moment) -> Iterator[Violation]:
             have, need = node.allocatable[resource], used[index].get(resource, 0)
             if need > have:
                 yield Violation(NAME, str(node.ref), f"{resource} {need} > {have}")
-    nominated = _nominated(problem)
+    nominated = problem.nominated
     for c, index in sorted({(a.pod_class, a.node) for a in moment.arrivals} if nominated else ()):
         before = ahead(problem.classes[c], index, nominated)
         held = _reserved(before)

@@ -38,7 +38,8 @@ def _domains(problem: Problem, cluster: str, spec: PodSpec, constraint: SpreadCo
     return domains_by(problem, cluster, constraint.topology_key, lambda n: eligible(spec, constraint, problem.nodes[n]))
 
 
-def _counted(problem: Problem, cluster: str, namespace: str, constraint: SpreadConstraint) -> tuple[int, ...]:
+def counted(problem: Problem, cluster: str, namespace: str, constraint: SpreadConstraint) -> tuple[int, ...]:
+    """Classes of the namespace whose pods the constraint counts; terminating ones are not among them."""
     if constraint.selector is None or not (constraint.selector.labels or constraint.selector.expressions):
         return ()  # kube-scheduler counts nothing for an absent and for an empty selector
     found = problem.matched(cluster, frozenset({namespace}), constraint.selector)
@@ -65,7 +66,7 @@ def rows(problem: Problem) -> Iterator[Spread]:
             carriers.setdefault((pod_class.cluster, pod_class.namespace, pod_class.spec, constraint), []).append(pod_class)
     snapshot = {(c.index, node): len(pods) for c in problem.classes for node, pods in c.at.items()}
     for (cluster, namespace, spec, constraint), classes in carriers.items():
-        group = _counted(problem, cluster, namespace, constraint)
+        group = counted(problem, cluster, namespace, constraint)
         if not any(problem.classes[i].reach for i in group) and not any(c.reach for c in classes):
             continue
         domains = tuple(_domains(problem, cluster, spec, constraint).values())
@@ -136,7 +137,7 @@ def _judge(
         return
     snapshot, during, after = states
     low = moment.least()
-    group = _counted(problem, carrier.cluster, carrier.namespace, constraint)
+    group = counted(problem, carrier.cluster, carrier.namespace, constraint)
     domains = _domains(problem, carrier.cluster, carrier.spec, constraint)
     if first and _movable(problem, group):
         allowed = max(constraint.max_skew, skew(snapshot, group, tuple(domains.values()), constraint.min_domains))
