@@ -46,22 +46,23 @@ def _planes(binaries: Binaries) -> Iterator[ControlPlanes]:
 @pytest.fixture
 def east(planes: ControlPlanes) -> Cluster:
     """A real cluster, empty."""
-    return _emptied(planes, "east")[0]
+    return emptied(planes, "east")[0]
 
 
 @pytest.fixture
 def west(planes: ControlPlanes) -> Cluster:
     """Another real cluster, empty."""
-    return _emptied(planes, "west")[0]
+    return emptied(planes, "west")[0]
 
 
 @pytest.fixture
 def three_clusters(planes: ControlPlanes) -> tuple[Cluster, ...]:
     """`east`, `west` and `north`, all empty; those not yet running are started side by side."""
-    return _emptied(planes, "east", "west", "north")
+    return emptied(planes, "east", "west", "north")
 
 
-def _emptied(planes: ControlPlanes, *names: str) -> tuple[Cluster, ...]:
+def emptied(planes: ControlPlanes, *names: str) -> tuple[Cluster, ...]:
+    """Clusters of these names, empty; those not yet running are started side by side."""
     started = [name for name in names if name in planes.clusters]
     planes.start(*(name for name in names if name not in started))
     for name in started:
