@@ -8,10 +8,11 @@ RUN python -m venv /opt/descheduler \
 COPY pyproject.toml README.md ./
 COPY descheduler ./descheduler
 RUN /opt/descheduler/bin/python -m pip install --no-compile --no-deps . \
-    && /opt/descheduler/bin/python -m pip uninstall --yes pip
+    && /opt/descheduler/bin/python -m pip uninstall --yes pip \
+    && cd / && /opt/descheduler/bin/python -m descheduler.solver.bake
 
 FROM python:3.12-slim
-# Nothing is written at run time but what -o asks for: a read-only root file system is fine.
+# Nothing is written at run time but what -o asks for: a read-only root file system is fine. Kernels are compiled already.
 ENV PATH=/opt/descheduler/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp
 COPY --from=build /opt/descheduler /opt/descheduler
 WORKDIR /work

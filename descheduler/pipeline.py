@@ -24,6 +24,7 @@ from descheduler.policy.policy import Policy, policy_digest
 from descheduler.portfolio import Budgeted, Progress, search
 from descheduler.portfolio.publish import moved_pods, placed_pods, publish
 from descheduler.ports import Reader
+from descheduler.solver import compiled
 from descheduler.solver.solution import never
 
 
@@ -83,7 +84,8 @@ def plan(snapshot: Snapshot, policy: Policy, options: Options, history: History 
     )
     published = publish(problem, found, metadata, possible.how, options.verbose)
     refused = tuple(Remark(cluster="", subject="candidate plan", message=f"refused by our own check: {r}") for r in found.rejected)
-    return _report(snapshot, published, refused)
+    slow = tuple(Remark(cluster="", subject="solver", message=remark) for remark in compiled.remarks())
+    return _report(snapshot, published, (*refused, *slow))
 
 
 def run(reader: Reader, hands: Hands | None, policy: Policy, options: Options, clock: Clock) -> Report:

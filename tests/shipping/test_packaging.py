@@ -49,11 +49,18 @@ LIGHT = ("--help", "--version", "plan --help", "run --help", "snapshot --help", 
 def test_starting_up_loads_no_heavy_library(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
 
-    assert not modules_after(*line.split()) & {"ortools", "kubernetes", "numpy", "pandas", "rich"}
+    assert not modules_after(*line.split()) & {"ortools", "kubernetes", "numba", "numpy", "pandas", "rich"}
 
 
 def test_the_overview_needs_nothing_but_the_standard_library() -> None:
     assert not modules_after("--help") & {"pydantic", "yaml", "loguru"}
+
+
+def test_a_plan_of_a_small_fleet_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    line = "plan --snapshot examples/realistic --policy policies/balanced.yaml --quiet"
+
+    assert not modules_after(*line.split()) & {"numba", "llvmlite"}
 
 
 # Layers.
@@ -157,6 +164,14 @@ def test_the_image_runs_as_nobody() -> None:
     assert json.loads(final["ENTRYPOINT"]) == ["descheduler"]
     assert "PYTHONDONTWRITEBYTECODE=1" in final["ENV"]
     assert "RUN" not in final
+
+
+def test_the_image_holds_its_kernels_compiled() -> None:
+    """By the Python that will run them, once the package is where it stays."""
+    built = "".join(argument for stage, name, argument in instructions() if (stage, name) == (1, "RUN"))
+
+    assert built.index("pip install --no-compile --no-deps .") < built.index("/opt/descheduler/bin/python -m descheduler.solver.bake")
+    assert (2, "COPY", "--from=build /opt/descheduler /opt/descheduler") in instructions()
 
 
 def test_the_image_copies_only_what_exists_and_is_let_through() -> None:

@@ -1,0 +1,33 @@
+"""Kernels so small that a test may compile them: all kinds of arguments, a call, a call into another module."""
+
+from __future__ import annotations
+
+from descheduler.solver.compiled import BoolVector, FloatMatrix, IntVector, kernel
+from tests.solver.tiny_more import FACTOR, scaled
+
+
+@kernel
+def total(values: IntVector, chosen: BoolVector) -> int:
+    found = 0
+    for i in range(len(values)):
+        if chosen[i]:
+            found += digit(values[i], FACTOR)
+    return found
+
+
+@kernel
+def digit(value: int, factor: int) -> int:
+    """Below the one that calls it, and floor division of negative numbers, in which C and Python differ."""
+    return scaled(value // 3, factor) % 7
+
+
+@kernel
+def fill(table: FloatMatrix, by: float, twice: bool) -> None:
+    for row in range(table.shape[0]):
+        for column in range(table.shape[1]):
+            table[row, column] = table[row, column] / by + row * column
+            if twice:
+                table[row, column] = table[row, column] * by - 0.1
+
+
+ALL = (total, digit, fill, scaled)
