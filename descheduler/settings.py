@@ -119,7 +119,7 @@ class _Search(_Question):
     """What ``plan`` and ``run`` have in common."""
 
     output: Path | None = Field(default=None, json_schema_extra=shown("output", "FILE"))
-    """Write the plan as plan.json to this file, besides what is printed."""
+    """Write the plan as plan.json to this file, besides what is printed; with the results of every step if it was carried out."""
 
     format: Literal["text", "json", "markdown"] = Field(default="text", json_schema_extra=shown("output"))
     """How the plan is printed on stdout."""
@@ -159,6 +159,9 @@ class ApplySettings(_Live, _Acting):
 
     policy: Paths = Field(default=[], json_schema_extra=shown("policy", "FILE|DIR"))
     """File or directory that holds the policy the plan was made under; repeatable. Without it: the shipped default."""
+
+    output: Path | None = Field(default=None, json_schema_extra=shown("output", "FILE"))
+    """Write the plan with the results of every step to this file, besides what is printed; `descheduler report` reads it."""
 
     format: Literal["text", "json", "markdown"] = Field(default="text", json_schema_extra=shown("output"))
     """How plan and results are printed on stdout."""

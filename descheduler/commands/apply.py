@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from descheduler.clock import SystemClock
 from descheduler.commands.acting import PARTLY_DONE, hands_on
-from descheduler.commands.console import colourful, progress, say
+from descheduler.commands.console import check_writable, colourful, progress, say, write
 from descheduler.commands.fleet import live_fleet
-from descheduler.commands.report import plan_in
+from descheduler.commands.report import report_in
 from descheduler.commands.signals import Signals
 from descheduler.errors import ExecutionError, UsageError
 
@@ -31,7 +31,8 @@ def execute(settings: ApplySettings) -> int:
     from descheduler.policy import load_policy
 
     clock = SystemClock()
-    plan = plan_in(settings.plan)
+    check_writable(settings.output)
+    plan = report_in(settings.plan).plan
     policy = load_policy(settings.policy)
     check(plan, policy, clock.now())
     fleet = live_fleet(settings, clock)
@@ -40,7 +41,10 @@ def execute(settings: ApplySettings) -> int:
         return 0
     with Signals() as signals, progress("applying the plan", settings.quiet):
         outcome = act(plan, policy, fleet, hands_on(fleet, settings, clock, signals), clock)
-    say(render(Report(plan=plan, outcome=outcome), settings.format, colour=colourful()))
+    report = Report(plan=plan, outcome=outcome)
+    if settings.output is not None:
+        write(settings.output, render(report, "json"))
+    say(render(report, settings.format, colour=colourful()))
     return 0 if outcome.complete else PARTLY_DONE
 
 

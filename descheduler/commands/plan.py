@@ -86,12 +86,12 @@ def options(settings: PlanSettings | RunSettings, clock: Clock, signals: Signals
 
 
 def deliver(report: Report, settings: PlanSettings | RunSettings) -> None:
-    """Write plan.json if asked to, then print the report."""
+    """Write plan.json if asked to, with results if the plan was carried out, then print the report."""
     from descheduler.output import render
-    from descheduler.output.json_plan import render_json
+    from descheduler.output.json_plan import render_report_json
 
     if settings.output is not None:
-        write(settings.output, render_json(report.plan))
+        write(settings.output, render_report_json(report))
     say(render(report, settings.format, colour=colourful()))
 
 

@@ -1,4 +1,4 @@
-"""``descheduler report``: render a plan.json again."""
+"""``descheduler report``: render a plan.json again, with its results if it was carried out."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ from descheduler.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from descheduler.domain.plan import Plan
+    from descheduler.domain.report import Report
     from descheduler.settings import ReportSettings
 
 
 def execute(settings: ReportSettings) -> int:
     """Print the plan in the file; raises UsageError when it cannot be read or is no plan."""
-    from descheduler.domain.report import Report
     from descheduler.output import render
 
-    say(render(Report(plan=plan_in(settings.plan)), settings.format, colour=colourful()))
+    say(render(report_in(settings.plan), settings.format, colour=colourful()))
     return 0
 
 
-def plan_in(path: Path) -> Plan:
-    """The plan in a file. Raises UsageError when it cannot be read or is no plan."""
-    from descheduler.output.json_plan import NotAPlan, plan_from_json
+def report_in(path: Path) -> Report:
+    """The plan in a file, and its results. Raises UsageError when it cannot be read or is no plan."""
+    from descheduler.output.json_plan import NotAPlan, report_from_json
 
     try:
-        return plan_from_json(path.read_text(encoding="utf-8"))
+        return report_from_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:

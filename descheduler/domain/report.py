@@ -28,6 +28,8 @@ class Outcome:
     results: tuple[StepResult, ...] = ()
     pending_after: int | None = 0
     """Waiting pods, NotOurs left out, after the last wave; ``None`` when the fleet could not be read any more."""
+    drift: tuple[Remark, ...] = ()
+    """What had changed between the plan and the first step."""
 
     @property
     def complete(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -10,16 +10,20 @@ from descheduler.clock import Clock
 from descheduler.domain.history import History
 from descheduler.domain.plan import Plan
 from descheduler.domain.report import Outcome
-from descheduler.domain.snapshot import Snapshot
+from descheduler.domain.snapshot import Remark, Snapshot
 from descheduler.errors import ExecutionError, LockHeld, UsageError
+from descheduler.execute.drift import drift
 from descheduler.execute.memory import begun, counted, ended, recall, write_down
-from descheduler.execute.second_look import second_look
+from descheduler.execute.second_look import Looked, second_look
 from descheduler.execute.waves import carry_out
 from descheduler.policy.policy import Policy
 from descheduler.ports import Actuator, Reader, Store
 
 PATIENCE = timedelta(minutes=10)
 """How long one wave may take: pods must start and become Ready."""
+
+MOST_DRIFT = 20
+"""How much of what has changed is told when a plan is refused because of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +63,13 @@ def act(plan: Plan, policy: Policy, reader: Reader, hands: Hands, clock: Clock) 
         history, lost = recall(hands.store, [cluster for cluster in clusters if cluster not in left_out])
         snapshot = reader.snapshot()
         same_clusters(plan, snapshot)
+        changed = drift(plan, snapshot)
         left_out |= lost | {gone.cluster: f"{gone.cluster} cannot be read: {gone.reason}" for gone in snapshot.unreadable}
-        looked = second_look(plan, snapshot, policy, left_out, history)
+        looked = _looked(plan, snapshot, policy, left_out, history, changed)
         ours = [cluster for cluster in clusters if cluster not in left_out]
         unwritten = _write_down(ours, begun(looked.plan, history, clock.now()), policy, hands, clock)
         if unwritten:
-            looked = second_look(plan, snapshot, policy, left_out | unwritten, history)
+            looked = _looked(plan, snapshot, policy, left_out | unwritten, history, changed)
         clean = False
         run = replace(hands, stop=lambda: hands.stop() or schedule.closed(clock.now()))
         outcome = carry_out(looked.plan, reader, run.actuator, run.store, clock, patience=run.patience, stop=run.stop)
@@ -73,7 +78,19 @@ def act(plan: Plan, policy: Policy, reader: Reader, hands: Hands, clock: Clock) 
     finally:
         for cluster in clusters:
             hands.store.release(cluster, holder, clean=clean)
-    return replace(outcome, results=(*looked.dropped, *outcome.results))
+    return replace(outcome, results=(*looked.dropped, *outcome.results), drift=changed)
+
+
+def _looked(
+    plan: Plan, snapshot: Snapshot, policy: Policy, left_out: Mapping[str, str], history: History, changed: tuple[Remark, ...]
+) -> Looked:
+    """``second_look``; when it refuses the plan, what has changed is told object by object."""
+    try:
+        return second_look(plan, snapshot, policy, left_out, history)
+    except ExecutionError as stale:
+        lines = [f"changed: {'/'.join(filter(None, (remark.cluster, remark.subject)))} {remark.message}" for remark in changed[:MOST_DRIFT]]
+        more = [f"changed: {len(changed) - MOST_DRIFT} more"] if len(changed) > MOST_DRIFT else []
+        raise ExecutionError(stale.cause, "\n".join([str(stale), *lines, *more])) from None
 
 
 def _write_down(clusters: list[str], history: History, policy: Policy, hands: Hands, clock: Clock) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from descheduler.domain.report import Report
-from descheduler.output.json_plan import render_json
+from descheduler.output.json_plan import render_report_json
 from descheduler.output.markdown import render_markdown
 from descheduler.output.text import render_text
 
@@ -20,6 +20,6 @@ def render(report: Report, format: str, *, colour: bool = False) -> str:
 
 FORMATS: Mapping[str, Callable[[Report, bool], str]] = {
     "text": lambda report, colour: render_text(report, colour=colour),
-    "json": lambda report, colour: render_json(report.plan),
+    "json": lambda report, colour: render_report_json(report),
     "markdown": lambda report, colour: render_markdown(report),
 }

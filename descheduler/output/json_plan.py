@@ -11,6 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from descheduler.domain.plan import Fragmentation, Level, Metadata, Move, Placed, Plan, PlanPod, PriorityRow, Protected, Spot, Unplaced
+from descheduler.domain.report import Outcome, Report, StepResult
+from descheduler.domain.snapshot import Remark
 from descheduler.output import wire
 
 INSTANT = "%Y-%m-%dT%H:%M:%SZ"
@@ -27,16 +29,27 @@ class NotAPlan(ValueError):
 
 def plan_to_json(plan: Plan) -> dict[str, Any]:
     """The plan as plain JSON values, keys in the order of the contract."""
-    return _to_wire(plan).model_dump(mode="json", by_alias=True)
+    return _to_wire(Report(plan=plan)).model_dump(mode="json", by_alias=True)
 
 
 def render_json(plan: Plan) -> str:
     """The text of plan.json: two spaces, UTF-8, a newline at the end; equal plans give equal bytes."""
-    return json.dumps(plan_to_json(plan), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return render_report_json(Report(plan=plan))
+
+
+def render_report_json(report: Report) -> str:
+    """plan.json with the results of a plan that was carried out."""
+    told = _to_wire(report).model_dump(mode="json", by_alias=True)
+    return json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def plan_from_json(text: str) -> Plan:
-    """The plan a plan.json holds.
+    """The plan a plan.json holds, whether it was carried out or not. Raises NotAPlan as ``report_from_json`` does."""
+    return report_from_json(text).plan
+
+
+def report_from_json(text: str) -> Report:
+    """The plan a plan.json holds and, when it was carried out, what that led to.
 
     Raises NotAPlan, naming every key that is missing, unknown, of the wrong kind or at odds with the rest.
     """
@@ -49,12 +62,16 @@ def plan_from_json(text: str) -> Plan:
     wrong = [name for name in ("placed", "unplaced", "moves", "evictions", "waves") if getattr(told, name) != getattr(counted, name)]
     if wrong:
         raise NotAPlan(*(f"summary.{name}: says {getattr(told, name)}, but the plan lists {getattr(counted, name)}" for name in wrong))
-    return plan
+    results = part.results
+    if results is None:
+        return Report(plan=plan)
+    return Report(plan=plan, outcome=_read_outcome(results), recovered=_read_recovered(results))
 
 
 def plan_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of plan.json, as shipped in ``plan.schema.json``."""
     schema: dict[str, Any] = _untitled(wire.Plan.model_json_schema(by_alias=True, mode="validation"))
+    schema["properties"]["results"] = {"description": "Only when the plan was carried out.", "$ref": "#/$defs/Results"}
     schema["properties"]["protected"] = {"description": "Only with --verbose.", "type": "array", "items": {"$ref": "#/$defs/Protected"}}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID} | schema | {"title": "Plan"}
 
@@ -79,7 +96,8 @@ def _mistake(error: Any) -> str:
     return f"{path}: {what}" if path else what
 
 
-def _to_wire(plan: Plan) -> wire.Plan:
+def _to_wire(report: Report) -> wire.Plan:
+    plan = report.plan
     return wire.Plan(
         api_version="fleet.descheduler.io/v1alpha1",
         kind="Plan",
@@ -92,7 +110,29 @@ def _to_wire(plan: Plan) -> wire.Plan:
         if plan.protected is None
         else tuple(wire.Protected(pod=_pod(kept.pod), reason=kept.reason) for kept in plan.protected),
         fragmentation=wire.Fragmentation(before=_rooms(plan.before), after=_rooms(plan.after)),
+        results=None if report.outcome is None else _results(report.outcome, report.recovered),
     )
+
+
+def _results(outcome: Outcome, recovered: tuple[StepResult, ...]) -> wire.Results:
+    return wire.Results.model_validate(
+        {
+            "pending_after": outcome.pending_after,
+            "steps": [{"step": r.subject, "outcome": r.outcome, "node": r.node, "message": r.message} for r in outcome.results],
+            "drift": [{"cluster": c.cluster, "subject": c.subject, "message": c.message} for c in outcome.drift],
+            "recovered": [{"subject": r.subject, "outcome": r.outcome, "message": r.message} for r in recovered],
+        }
+    )
+
+
+def _read_outcome(part: wire.Results) -> Outcome:
+    results = (StepResult(subject=x.step, outcome=x.outcome, node=x.node, message=x.message) for x in part.steps)
+    drift = (Remark(cluster=x.cluster, subject=x.subject, message=x.message) for x in part.drift)
+    return Outcome(results=tuple(results), pending_after=part.pending_after, drift=tuple(drift))
+
+
+def _read_recovered(part: wire.Results) -> tuple[StepResult, ...]:
+    return tuple(StepResult(subject=x.subject, outcome=x.outcome, message=x.message) for x in part.recovered)
 
 
 def _metadata(metadata: Metadata) -> wire.Metadata:

@@ -9,6 +9,8 @@ from descheduler.domain.report import Outcome, Report, StepResult
 from descheduler.output import words
 from descheduler.output.page import Cell, Page, Row, aligned
 
+MOST_DRIFT = 20
+"""How many changes since the plan are listed; JSON has all of them."""
 GOOD, BAD, DIM, NAME, KEY = "green", "red", "dim", "cyan", "bold"
 
 
@@ -184,6 +186,10 @@ def _change(before: str, after: str) -> Cell:
 def _results(page: Page, plan: Plan, outcome: Outcome) -> None:
     """What acting led to; only what did not go as planned is listed."""
     page.head("done" if outcome.complete else "partly done", f": {words.ending(outcome, plan.pending_before)}")
+    for remark in outcome.drift[:MOST_DRIFT]:
+        page.line(("changed: ", "yellow"), f"{'/'.join(filter(None, (remark.cluster, remark.subject)))}: {remark.message}")
+    if len(outcome.drift) > MOST_DRIFT:
+        page.line(("changed: ", "yellow"), f"{len(outcome.drift) - MOST_DRIFT} more")
     planned = {move.id: move.target.node for move in plan.moves} | {str(placed.pod): placed.target.node for placed in plan.placements}
     subjects = {move.id: str(move.pod) for move in plan.moves}
     rows: list[Row] = []

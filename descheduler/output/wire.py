@@ -1,6 +1,7 @@
 """The shape of plan.json, key by key and in order, as DESIGN.md section 4 fixes it; the JSON Schema is made from it.
 
-Every key is always present: unknown is ``null``, empty is ``[]``. Only ``protected`` is left out unless asked for.
+Every key is always present: unknown is ``null``, empty is ``[]``. Only ``protected`` is left out unless asked for, and ``results``
+until the plan has been carried out.
 """
 
 from __future__ import annotations
@@ -185,6 +186,46 @@ class Fragmentation(_Section):
     after: dict[str, Room]
 
 
+class Step(_Section):
+    """What became of a move or a placement."""
+
+    step: Name
+    """The id of a move, or cluster/namespace/name of a placed pod."""
+    outcome: Literal["Done", "Blocked", "Skipped", "Failed"]
+    """Blocked: nothing was disturbed. Failed: the pod has left and did not arrive as planned. Skipped: it was not begun, or undone."""
+    node: str | None
+    """Where the pod runs now, if known."""
+    message: str
+
+
+class Change(_Section):
+    """An object that is not what the plan was made for."""
+
+    cluster: str
+    subject: Name
+    message: str
+
+
+class Left(_Section):
+    """Something an interrupted run had left, and what became of it."""
+
+    subject: Name
+    outcome: Literal["Done", "Skipped", "Failed"]
+    message: str
+
+
+class Results(_Section):
+    """What carrying the plan out led to."""
+
+    pending_after: Count | None = _key("pendingAfter")
+    """As summary.pendingBefore, after the last wave; null when nothing could be read any more."""
+    steps: tuple[Step, ...]
+    drift: tuple[Change, ...]
+    """What had changed between the plan and its first step."""
+    recovered: tuple[Left, ...]
+    """What earlier, interrupted runs had left; ended before the plan was made."""
+
+
 class Plan(_Section):
     """An ordered, proven plan of few moves, and an account of every waiting pod."""
 
@@ -198,3 +239,5 @@ class Plan(_Section):
     protected: tuple[Protected, ...] | None = Field(default=None, exclude_if=lambda value: value is None)
     """Only with --verbose."""
     fragmentation: Fragmentation
+    results: Results | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Only when the plan was carried out."""

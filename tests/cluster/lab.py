@@ -1,6 +1,7 @@
 """Two real clusters with the realistic example's nodes and workloads, to try things on: `make lab`, until `make lab-down`.
 
-Everything lies under `.lab/`: kubeconfigs, a `Fleet` file, a policy for clusters that are only minutes old, and logs.
+Everything lies under `.lab/`: kubeconfigs, a `Fleet` file, policies for clusters that are only minutes old, and logs. The fleet is read
+and acted on with the account and the rights of `deploy/mover`.
 """
 
 from __future__ import annotations
@@ -8,8 +9,10 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from datetime import timedelta
 from pathlib import Path
 
+from tests.cluster.acting import install
 from tests.cluster.controlplane.binaries import BinariesMissing, find_binaries
 from tests.cluster.controlplane.control_planes import ControlPlanes
 from tests.cluster.controlplane.processes import end_recorded, still_running
@@ -25,6 +28,7 @@ apiVersion: fleet.descheduler.io/v1alpha1
 kind: DeschedulePolicy
 metadata: {name: lab}
 spec:
+  mode: MODE
   trigger: {pendingFor: 0s}
   protections: {minPodAge: 0s}
   solver: {effort: 0.25}
@@ -48,15 +52,17 @@ def up() -> int:
         for cluster in planes.start(*CLUSTERS):
             tell(f"{cluster.name} is up; creating its nodes and workloads")
             bring_to_life(cluster, ROOT / "examples" / "realistic" / cluster.name)
-            cluster.namespace("descheduler")  # for Lease and memory, should it act
+            install(cluster, binaries, LAB, good_for=timedelta(days=7))
     except BaseException:
         down()
         raise
-    (LAB / "policy.yaml").write_text(POLICY)
+    (LAB / "policy.yaml").write_text(POLICY.replace("MODE", "Plan"))
+    (LAB / "acting.yaml").write_text(POLICY.replace("MODE", "Apply"))
     (LAB / "fleet.yaml").write_text(fleet_file(CLUSTERS))
     tell(
         "the lab is up; try\n  descheduler plan --fleet .lab/fleet.yaml --policy .lab/policy.yaml -o .lab/plan.json\n"
-        "  descheduler apply .lab/plan.json --fleet .lab/fleet.yaml --policy .lab/policy.yaml"
+        "  descheduler apply .lab/plan.json --fleet .lab/fleet.yaml --policy .lab/policy.yaml\n"
+        "  descheduler run --fleet .lab/fleet.yaml --policy .lab/acting.yaml"
     )
     return 0
 
@@ -70,8 +76,8 @@ def down() -> int:
 
 
 def fleet_file(names: tuple[str, ...]) -> str:
-    """A Fleet file for clusters whose kubeconfigs lie where the control planes write them."""
-    lines = [f"- {{name: {name}, kubeconfig: {{path: run/{name}/kubeconfig, context: {name}}}}}" for name in names]
+    """A Fleet file for clusters with the kubeconfigs of the mover's account."""
+    lines = [f"- {{name: {name}, kubeconfig: {{path: {name}.mover, context: {name}}}}}" for name in names]
     return "\n".join(["apiVersion: fleet.descheduler.io/v1alpha1", "kind: Fleet", "clusters:", *lines, ""])
 
 

@@ -129,13 +129,19 @@ def test_a_plan_is_applied_as_it_was_written_whatever_the_mode(fleet: Fleet, eas
     plan = fleet.plan(policy)
     assert fleet.written == []
 
-    code, told = fleet.call("apply", str(plan), "--policy", policy)
+    results = fleet.folder / "results.json"
+    code, told = fleet.call("apply", str(plan), "--policy", policy, "-o", str(results), "--format", "json")
 
     assert code == 0, told
     assert where(east) == {"small": "b", "rest": "b", "big": "a"}
+    assert told == results.read_text()
+    steps = json.loads(told)["results"]["steps"]
+    assert Counter((step["outcome"], step["node"]) for step in steps) == {("Done", "a"): 2, ("Done", "b"): 2}
     code, told = fleet.call("apply", str(plan), "--policy", policy)
     assert code == 3
     assert "the pod is gone" in told
+    for step in json.loads(plan.read_text())["moves"]:
+        assert f"changed: {step['pod']['cluster']}/pod shop/{step['pod']['name']}: is gone\n" in told
 
 
 def test_a_plan_of_another_policy_another_cluster_or_another_time_is_refused(fleet: Fleet) -> None:

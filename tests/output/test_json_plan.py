@@ -11,8 +11,18 @@ import jsonschema
 import pytest
 
 from descheduler.domain.plan import Fragmentation, Plan
-from descheduler.output.json_plan import NotAPlan, plan_from_json, plan_to_json, render_json, render_schema
-from tests.output.reports import a_protected_plan, a_rich_plan, an_empty_plan
+from descheduler.domain.report import Outcome, Report, StepResult
+from descheduler.domain.snapshot import Remark
+from descheduler.output.json_plan import (
+    NotAPlan,
+    plan_from_json,
+    plan_to_json,
+    render_json,
+    render_report_json,
+    render_schema,
+    report_from_json,
+)
+from tests.output.reports import a_protected_plan, a_rich_plan, a_rich_report, an_empty_plan
 
 PLANS = (a_rich_plan(), a_protected_plan(), an_empty_plan())
 
@@ -58,6 +68,40 @@ def test_what_is_unknown_is_null_and_what_is_empty_is_an_empty_list() -> None:
 
 def test_protected_pods_are_left_out_unless_asked_for() -> None:
     assert "protected" not in plan_to_json(a_rich_plan())
+
+
+def a_carried_out_report() -> Report:
+    recovered = (StepResult(subject="east/shop/web-7c8d6b9f55-q9t6h", outcome="Done", message="recovered"),)
+    report = a_rich_report(acted=True)
+    assert report.outcome is not None
+    gone = Remark(cluster="east", subject="pod ml/late-0", message="is gone")
+    return Report(plan=report.plan, outcome=replace(report.outcome, drift=(gone,)), recovered=recovered)
+
+
+def test_results_are_there_when_the_plan_was_carried_out_and_only_then() -> None:
+    told = json.loads(render_report_json(a_carried_out_report()))
+
+    assert "results" not in plan_to_json(a_rich_plan())
+    assert keys(told).endswith("fragmentation results")
+    assert keys(told["results"]) == "pendingAfter steps drift recovered"
+    assert told["results"]["steps"][1] == {
+        "step": "m2",
+        "outcome": "Blocked",
+        "node": None,
+        "message": "429: the budget allows no disruption",
+    }
+    assert keys(told["results"]["drift"][0]) == "cluster subject message"
+    assert keys(told["results"]["recovered"][0]) == "subject outcome message"
+    jsonschema.Draft202012Validator(json.loads(shipped_schema())).validate(told)
+
+
+def test_results_come_back_as_they_were_written() -> None:
+    report = a_carried_out_report()
+    unknown = replace(report, outcome=Outcome(pending_after=None))
+
+    assert report_from_json(render_report_json(report)) == report
+    assert report_from_json(render_report_json(unknown)) == unknown
+    assert plan_from_json(render_report_json(report)) == report.plan
 
 
 def test_whole_numbers_have_no_point() -> None:

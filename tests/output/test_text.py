@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from descheduler.domain.plan import Category, Unplaced
-from descheduler.domain.report import Report
+from descheduler.domain.report import Outcome, Report
+from descheduler.domain.snapshot import Remark
 from descheduler.output import render
 from tests.output.reports import a_metadata, a_protected_plan, a_rich_plan, a_rich_report, an_empty_plan, named
 
@@ -61,6 +62,15 @@ def test_more_than_ten_pods_with_one_reason_are_counted() -> None:
     assert "    full  × 11\n" in page
     assert "      and 8 more like them\n" in page
     assert "web-3" not in page
+
+
+def test_what_has_changed_since_the_plan_is_named_and_the_list_ends_somewhere() -> None:
+    drift = tuple(Remark(cluster="east", subject=f"pod ml/late-{i}", message="is gone") for i in range(23))
+    page = shown(Report(plan=an_empty_plan(), outcome=Outcome(drift=drift)))
+
+    assert "changed: east/pod ml/late-0: is gone\n" in page
+    assert page.count("is gone") == 20
+    assert "changed: 3 more\n" in page
 
 
 def test_protected_pods_are_listed_when_asked_for() -> None:

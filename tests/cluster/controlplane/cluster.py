@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import urllib3
@@ -122,9 +123,10 @@ class Cluster:
         """Admission refuses pods until the controller has made the namespace's default ServiceAccount."""
         self.api.wait(f"/api/v1/namespaces/{namespace}/serviceaccounts", bool, fieldSelector="metadata.name=default")
 
-    def token_of(self, namespace: str, account: str) -> str:
-        """A real token of a ServiceAccount, good for an hour."""
-        request: Object = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+    def token_of(self, namespace: str, account: str, good_for: timedelta = timedelta(hours=1)) -> str:
+        """A real token of a ServiceAccount."""
+        spec = {"expirationSeconds": round(good_for.total_seconds())}
+        request: Object = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
         answer = self.api.request("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token", request)
         token: str = answer["status"]["token"]
         return token
