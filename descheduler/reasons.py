@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 
 from descheduler.domain.objects import Node, Pod
 from descheduler.domain.placement import Spots
@@ -39,14 +40,20 @@ class Afterwards:
         problem = self._problem
         return Scene((problem.nodes[n] for n in problem.nodes_of.get(cluster, ())), self._pods(cluster))
 
+    @cached_property
+    def _by_cluster(self) -> dict[str, list[tuple[int, int, int]]]:
+        """Who is bound in the end: cluster to (class, node, count)."""
+        found: dict[str, list[tuple[int, int, int]]] = {}
+        for (index, node), count in self._residents.items():
+            found.setdefault(self._problem.classes[index].cluster, []).append((index, node, count))
+        return found
+
     def _pods(self, cluster: str) -> Iterator[Pod]:
         """Whoever is bound in the end; the last of each waiting class wait on, with the nodes they are nominated to."""
         problem = self._problem
         placed: dict[int, int] = {}
-        for (index, node), count in self._residents.items():
+        for index, node, count in self._by_cluster.get(cluster, ()):
             c = problem.classes[index]
-            if c.cluster != cluster:
-                continue
             placed[index] = placed.get(index, 0) + count
             here, name = c.at.get(node, ()), problem.nodes[node].ref.name
             yield from (problem.pods[pod] for pod in here[:count])
@@ -81,15 +88,30 @@ class Ever:
 
     def _scene(self, cluster: str) -> Scene:
         problem = self._problem
-        there = [pod for pod in problem.pods if pod.ref.cluster == cluster and pod.node and (pod.daemon or pod.static)]
-        return Scene((_uncordoned(problem.nodes[n]) for n in problem.nodes_of.get(cluster, ())), map(_alone, there))
+        there = map(_alone, self._staying.get(cluster, ()))
+        return Scene((_uncordoned(problem.nodes[n]) for n in problem.nodes_of.get(cluster, ())), there)
+
+    @cached_property
+    def _staying(self) -> dict[str, list[Pod]]:
+        """Bound DaemonSet and static pods by cluster."""
+        found: dict[str, list[Pod]] = {}
+        for pod in self._problem.pods:
+            if pod.node and (pod.daemon or pod.static):
+                found.setdefault(pod.ref.cluster, []).append(pod)
+        return found
 
 
 def _uncordoned(node: Node) -> Node:
+    if not node.unschedulable and all(t.key != CORDON.key for t in node.taints):
+        return node
     return replace(node, unschedulable=False, taints=tuple(t for t in node.taints if t.key != CORDON.key))
 
 
 def _alone(pod: Pod) -> Pod:
     """The pod without whatever only other pods can stand in the way of."""
-    spec = replace(pod.spec, host_ports=(), affinity=(), anti_affinity=(), exclusive_claims=(), spread=())
+    spec = pod.spec
+    if spec.host_ports or spec.affinity or spec.anti_affinity or spec.exclusive_claims or spec.spread:
+        spec = replace(spec, host_ports=(), affinity=(), anti_affinity=(), exclusive_claims=(), spread=())
+    elif pod.nominated_node is None:
+        return pod
     return replace(pod, spec=spec, nominated_node=None)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cached_property
+from typing import Any, TypeVar
 
 from descheduler.domain.objects import Budget, Node, Pod, PodRef, PodSpec, Quota
 from descheduler.domain.placement import Spots
@@ -13,6 +14,8 @@ from descheduler.domain.plan import Mover, PlanPod
 from descheduler.domain.resources import Resources
 from descheduler.domain.rows import Group, Row
 from descheduler.domain.selectors import LabelSelector, Pairs, Toleration
+
+Known = TypeVar("Known")
 
 PRECEDENCES = 40
 """Waiting pods that can be told apart by how long they wait."""
@@ -140,6 +143,21 @@ class Problem:
 
     This version does not plan such moves; bounds allow for them.
     """
+
+    def once(self, make: Callable[[Problem], Known]) -> Known:
+        """What ``make``, a function of a module, says of this problem: asked the first time, remembered afterwards."""
+        if make not in self._remembered:
+            self._remembered[make] = make(self)
+        found: Known = self._remembered[make]
+        return found
+
+    @cached_property
+    def _remembered(self) -> dict[Callable[[Problem], Any], Any]:
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields alone: what can be worked out anew is sent to nobody."""
+        return {told.name: getattr(self, told.name) for told in fields(self)}
 
     def in_line(self, pod: int) -> tuple[int, datetime, PodRef]:
         """Sorts waiting pods: by priority, then the longest waiting first."""

@@ -6,12 +6,13 @@ It walks the problem's rows, not the rules' checks, so that ``verify`` remains a
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from descheduler.domain.placement import Spots
 from descheduler.domain.plan import Mover
 from descheduler.domain.problem import Problem
-from descheduler.domain.resources import CPU, MEMORY
+from descheduler.domain.resources import CPU, MEMORY, Resources
 from descheduler.domain.rows import AtMost, Capacity, CopyQuota, Exclude, Needs, Spread
 from descheduler.rules.movers import TECHNIQUES
 
@@ -26,18 +27,35 @@ class _Coming:
     """The node of its old self where that stays until it has come."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class _Title:
+    """A joint row as every ledger of the problem opens it: its domains, its sides and their pods in the snapshot."""
+
+    row: AtMost | Exclude | Needs | Spread
+    domain_of: Mapping[int, int]
+    sides: tuple[frozenset[int], ...]
+    totals: tuple[tuple[int, ...], ...]
+    """By side and domain."""
+
+
 class _Book:
     """One joint row with running totals per domain: ``during`` counts leavers, ``after`` does not."""
 
-    row: AtMost | Exclude | Needs | Spread
-    domain_of: dict[int, int]
-    sides: tuple[frozenset[int], ...]
-    during: list[list[int]]
-    after: list[list[int]]
-    least: list[list[int]]
-    """Who is there for certain while the wave lasts: leavers may be gone, arrivals may not have come."""
-    coming: list[_Coming] = field(default_factory=list)
+    __slots__ = ("after", "coming", "domain_of", "during", "least", "row", "sides")
+
+    def __init__(self, title: _Title) -> None:
+        self.row, self.domain_of, self.sides = title.row, title.domain_of, title.sides
+        self.during = [list(total) for total in title.totals]
+        self.after = [list(total) for total in title.totals]
+        self.least = [list(total) for total in title.totals]
+        """Who is there for certain while the wave lasts: leavers may be gone, arrivals may not have come."""
+        self.coming: list[_Coming] = []
+
+    def close(self) -> None:
+        """End the wave."""
+        self.during = [list(total) for total in self.after]
+        self.least = [list(total) for total in self.after]
+        self.coming.clear()
 
     def lawful(self) -> bool:
         return all(self._fits(comer) for comer in self.coming) and self._guarded()
@@ -91,62 +109,112 @@ class _Book:
         return row.bootstrap and sum(self.during[1]) - 1 - (comer.old is not None) <= 0
 
 
+@dataclass(slots=True)
+class Shelf:
+    """What every ledger of a problem starts from, worked out once."""
+
+    titles: list[_Title] = field(default_factory=list)
+    of_class: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    """Class to the positions of the titles it takes part in."""
+    stricter: dict[int, list[Capacity]] = field(default_factory=dict)
+    """By node: limits that hold for some comers only."""
+    quotas: dict[int, list[tuple[int, int, int]]] = field(default_factory=lambda: defaultdict(list))
+    """By class: row, what a second copy adds, limit."""
+    copy_rows: int = 0
+
+
+def shelf(problem: Problem) -> Shelf:
+    """The problem's rows, sorted by whom they speak of."""
+    found = Shelf()
+    numbered: dict[int, dict[int, int]] = {}
+    for row in problem.rows:
+        match row:
+            case AtMost() | Exclude() | Needs() | Spread():
+                title, everyone = _title(problem, row, numbered)
+                for c in everyone:
+                    found.of_class[c].append(len(found.titles))
+                found.titles.append(title)
+            case Capacity(comers=comers) if comers is not None:
+                found.stricter.setdefault(row.node, []).append(row)
+            case CopyQuota():
+                for c, adds in zip(row.group, row.amounts, strict=True):
+                    found.quotas[c].append((found.copy_rows, adds, row.limit))
+                found.copy_rows += 1
+    return found
+
+
+def _title(problem: Problem, row: AtMost | Exclude | Needs | Spread, numbered: dict[int, dict[int, int]]) -> tuple[_Title, list[int]]:
+    """A row's title and the classes it concerns; rows with the same domains share their numbers."""
+    domain_of = numbered.get(id(row.domains))
+    if domain_of is None:
+        domain_of = numbered[id(row.domains)] = {node: index for index, nodes in enumerate(row.domains) for node in nodes}
+    match row:
+        case Exclude():
+            sides: tuple[frozenset[int], ...] = (frozenset(row.carriers), frozenset(row.others))
+        case Needs():
+            sides = (frozenset(row.anchors), frozenset(row.company))
+            cluster = problem.classes[row.carriers[0]].cluster
+            domain_of = dict.fromkeys(problem.nodes_of[cluster], len(row.domains)) | domain_of
+        case _:
+            sides = (frozenset(row.group),)
+    totals = [[0] * (len(row.domains) + isinstance(row, Needs)) for _ in sides]
+    for side, group in enumerate(sides):
+        for c in group:
+            for node, pods in problem.classes[c].at.items():
+                if node in domain_of:
+                    totals[side][domain_of[node]] += len(pods)
+    everyone = sorted(set().union(*sides, row.carriers if isinstance(row, Needs | Spread) else ()))
+    return _Title(row, domain_of, sides, tuple(map(tuple, totals))), everyone
+
+
+class _Used(dict[int, dict[str, int]]):
+    """Node to what its pods ask for: the snapshot's, until it is written to."""
+
+    def __init__(self, start: Sequence[Resources]) -> None:
+        self._start = start
+
+    def __missing__(self, node: int) -> dict[str, int]:
+        self[node] = dict(self._start[node].items())
+        return self[node]
+
+
 class Ledger:
-    """The state of one wave at a time; a step that would be unlawful leaves no trace."""
+    """The state of one wave at a time; a step that would be unlawful leaves no trace.
+
+    A book is opened, and a node's use copied, when a step first asks for it: a ledger costs what is done in it.
+    """
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self.used = [dict(used.items()) for used in problem.used]
-        self.leaving_use: list[dict[str, int]] = [{} for _ in problem.nodes]
+        self._shelf = problem.once(shelf)
+        self.used = _Used(problem.used)
+        self.leaving_use: dict[int, dict[str, int]] = defaultdict(dict)
         self.spent: dict[int, int] = defaultdict(int)
-        self._books: list[_Book] = []
-        self._entries: dict[int, list[_Book]] = defaultdict(list)
+        self._open: dict[int, _Book] = {}
+        self._written: set[_Book] = set()
+        """Books in which this wave has changed something."""
+        self._entries: dict[int, list[_Book]] = {}
+        """By class, its books."""
         self._touched: set[int] = set()
-        self._stricter: dict[int, list[Capacity]] = {}
-        """By node: limits that hold for some comers only."""
+        self._stricter = self._shelf.stricter
         self._held_to: list[tuple[int, int]] = []
         """(class, node) of this wave's arrivals on nodes with such limits."""
         self._come: dict[tuple[int, int], int] = defaultdict(int)
         """How many of a class have come to such a node in all waves."""
-        self._quotas: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
-        """By class: row, what a second copy adds, limit."""
-        self._copied: list[int] = []
+        self._quotas = self._shelf.quotas
+        self._copied = [0] * self._shelf.copy_rows
         """By row: what this wave's second copies ask for."""
-        for row in problem.rows:
-            match row:
-                case AtMost() | Exclude() | Needs() | Spread():
-                    self._open_book(row)
-                case Capacity(comers=comers) if comers is not None:
-                    self._stricter.setdefault(row.node, []).append(row)
-                case CopyQuota():
-                    for c, adds in zip(row.group, row.amounts, strict=True):
-                        self._quotas[c].append((len(self._copied), adds, row.limit))
-                    self._copied.append(0)
 
-    def _open_book(self, row: AtMost | Exclude | Needs | Spread) -> None:
-        domain_of = {node: index for index, nodes in enumerate(row.domains) for node in nodes}
-        match row:
-            case Exclude():
-                sides: tuple[frozenset[int], ...] = (frozenset(row.carriers), frozenset(row.others))
-            case Needs():
-                sides = (frozenset(row.anchors), frozenset(row.company))
-                cluster = self.problem.classes[row.carriers[0]].cluster
-                domain_of = dict.fromkeys(self.problem.nodes_of[cluster], len(row.domains)) | domain_of
-            case _:
-                sides = (frozenset(row.group),)
-        totals = [[0] * (len(row.domains) + isinstance(row, Needs)) for _ in sides]
-        book = _Book(row, domain_of, sides, totals, [], [])
-        for side, group in enumerate(sides):
-            for c in sorted(group):
-                for node, pods in self.problem.classes[c].at.items():
-                    if node in domain_of:
-                        totals[side][domain_of[node]] += len(pods)
-        book.after = [list(total) for total in totals]
-        book.least = [list(total) for total in totals]
-        self._books.append(book)
-        everyone = sorted(set().union(*sides, row.carriers if isinstance(row, Needs | Spread) else ()))
-        for c in everyone:
-            self._entries[c].append(book)
+    def _books(self, c: int) -> list[_Book]:
+        """The class's books, opened when they are needed."""
+        if c not in self._entries:
+            found = []
+            for position in self._shelf.of_class.get(c, ()):
+                if position not in self._open:
+                    self._open[position] = _Book(self._shelf.titles[position])
+                found.append(self._open[position])
+            self._entries[c] = found
+        return self._entries[c]
 
     def shift(self, c: int, source: int, target: int, mover: Mover, remaining: Spots) -> bool:
         """Move a pod within this wave, if that is lawful in any order."""
@@ -201,10 +269,9 @@ class Ledger:
         self._touched.clear()
         self._held_to.clear()
         self._copied = [0] * len(self._copied)
-        for book in self._books:
-            book.during = [list(total) for total in book.after]
-            book.least = [list(total) for total in book.after]
-            book.coming.clear()
+        for book in self._written:
+            book.close()
+        self._written.clear()
         for c in freed:
             self._spend(c, -1)
 
@@ -242,24 +309,26 @@ class Ledger:
             self._held_to.append((c, node))
             self._come[c, node] += 1
         comer = _Coming(c, node, old, twin)
-        for book in self._entries.get(c, ()):
+        for book in self._books(c):
             book.coming.append(comer)
             self._tally(book, c, node, 1, 1)
+            self._written.add(book)
 
     def _unarrive(self, c: int, node: int) -> None:
         self.problem.classes[c].requests.add_to(self.used[node], -1)
         if node in self._stricter:
             self._held_to.pop()
             self._come[c, node] -= 1
-        for book in self._entries.get(c, ()):
+        for book in self._books(c):
             book.coming.pop()
             self._tally(book, c, node, -1, -1)
 
     def _leave(self, c: int, node: int, sign: int = 1) -> None:
         self._touched.add(node)
         self.problem.classes[c].requests.add_to(self.leaving_use[node], sign)
-        for book in self._entries.get(c, ()):
+        for book in self._books(c):
             self._tally(book, c, node, 0, -sign, -sign)
+            self._written.add(book)
 
     def _tally(self, book: _Book, c: int, node: int, during: int, after: int, least: int = 0) -> None:
         domain = book.domain_of.get(node)
@@ -272,7 +341,7 @@ class Ledger:
                 book.least[side][domain] += least
 
     def _lawful(self, c: int) -> bool:
-        return all(book.lawful() for book in self._entries.get(c, ())) and all(self._roomy_enough(*comer) for comer in self._held_to)
+        return all(book.lawful() for book in self._books(c)) and all(self._roomy_enough(*comer) for comer in self._held_to)
 
     def _roomy_enough(self, c: int, node: int) -> bool:
         """Whether everyone fits whose limit is stricter than the node's own."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from descheduler.domain.placement import Bind, Route, Shift
 from descheduler.domain.plan import Mover
 from descheduler.domain.problem import Problem
-from descheduler.planner.ledger import Ledger
+from descheduler.planner.ledger import Ledger, shelf
 from descheduler.rules.movers import TECHNIQUES
 
 MANY = 400
-"""Beyond so many moves of one cluster, trimming one by one costs more than it brings."""
+"""Beyond so many moves that touch each other, trimming one by one costs more than it brings."""
 
 
 def replay(problem: Problem, route: Route) -> Route:
@@ -94,12 +94,43 @@ def _held(ledger: Ledger, s: Shift, index: int, wave: int, kept: _Kept) -> list[
     return []
 
 
-def _of_cluster(problem: Problem, route: Route, cluster: str) -> Route:
-    """One cluster's part: clusters do not touch each other but through limits."""
-    return Route(
-        shifts=tuple(s for s in route.shifts if problem.classes[s.pod_class].cluster == cluster),
-        binds=tuple(b for b in route.binds if problem.classes[b.pod_class].cluster == cluster),
-    )
+def strands(problem: Problem, route: Route) -> list[Route]:
+    """A lawful route in parts of which each stays lawful whatever is left out of the others: no node and no joint row is common to two.
+
+    Budgets and quotas may be: what is left out can only leave more of them.
+    """
+    steps: list[Shift | Bind] = [*route.shifts, *route.binds]
+    above = list(range(len(steps)))
+    first: dict[tuple[str, int], int] = {}
+
+    def root(i: int) -> int:
+        while above[i] != i:
+            above[i] = above[above[i]]
+            i = above[i]
+        return i
+
+    for i, step in enumerate(steps):
+        for key in _touches(problem, step):
+            one, other = root(i), root(first.setdefault(key, i))
+            above[max(one, other)] = min(one, other)
+    parts: dict[int, tuple[list[Shift], list[Bind]]] = {}
+    for i, step in enumerate(steps):
+        shifts, binds = parts.setdefault(root(i), ([], []))
+        if isinstance(step, Shift):
+            shifts.append(step)
+        else:
+            binds.append(step)
+    return [Route(shifts=tuple(shifts), binds=tuple(binds)) for shifts, binds in parts.values()]
+
+
+def _touches(problem: Problem, step: Shift | Bind) -> Iterator[tuple[str, int]]:
+    """What of the ledger a step reads or writes."""
+    c, known = problem.classes[step.pod_class], problem.once(shelf)
+    yield "node", step.target
+    yield from (("row", position) for position in known.of_class.get(c.index, ()))
+    if isinstance(step, Shift):
+        yield "node", step.source
+        yield from (("node", n) for n in c.reach if not TECHNIQUES[step.mover].steers)
 
 
 def _without(route: Route, index: int) -> Route:
@@ -109,32 +140,37 @@ def _without(route: Route, index: int) -> Route:
 def trim(problem: Problem, route: Route) -> Route:
     """The route without moves that no waiting pod needs; every bind survives."""
     kept = Route()
-    for cluster in problem.clusters:
-        part = _of_cluster(problem, route, cluster)
-        index = len(part.shifts) - 1
-        while index >= 0 and len(part.shifts) <= MANY:
-            shorter = replay(problem, _without(part, index))
-            if len(shorter.binds) == len(part.binds):
-                part = shorter
-            index = min(index, len(part.shifts)) - 1
-        kept = Route(shifts=tuple(sorted((*kept.shifts, *part.shifts))), binds=tuple(sorted((*kept.binds, *part.binds))))
-    return kept
+    for part in strands(problem, route):
+        shorter = _trimmed(problem, part)
+        kept = Route(shifts=(*kept.shifts, *shorter.shifts), binds=(*kept.binds, *shorter.binds))
+    return Route(shifts=tuple(sorted(kept.shifts)), binds=tuple(sorted(kept.binds)))
+
+
+def _trimmed(problem: Problem, part: Route) -> Route:
+    index = len(part.shifts) - 1
+    while index >= 0 and len(part.shifts) <= MANY:
+        shorter = replay(problem, _without(part, index))
+        if len(shorter.binds) == len(part.binds):
+            part = shorter
+        index = min(index, len(part.shifts)) - 1
+    return part
 
 
 def helped(problem: Problem, route: Route) -> dict[Shift, list[tuple[Bind, ...]]]:
     """For each move the binds that fall with it, transitively; equal moves share a key and take turns."""
     found: dict[Shift, list[tuple[Bind, ...]]] = {}
-    for cluster in problem.clusters:
-        part = _of_cluster(problem, route, cluster)
+    for part in strands(problem, route):
         for index, s in enumerate(part.shifts):
-            if len(part.shifts) > MANY:
+            if not part.binds:
+                fallen = []
+            elif len(part.shifts) > MANY:
                 fallen = [b for b in part.binds if b.target == s.source and b.wave > s.wave]
             else:
-                left = list(replay(problem, _without(part, index)).binds)
+                left = Counter(replay(problem, _without(part, index)).binds)
                 fallen = []
                 for bind in part.binds:
-                    if bind in left:
-                        left.remove(bind)
+                    if left[bind]:
+                        left[bind] -= 1
                     else:
                         fallen.append(bind)
             found.setdefault(s, []).append(tuple(fallen))

@@ -7,7 +7,7 @@ from descheduler.domain.plan import Mover
 from descheduler.planner import filled, helped, trim
 from descheduler.planner.trim import replay
 from descheduler.verify import violations
-from tests.builders import NOW, a_cluster, a_node, a_pod
+from tests.builders import NOW, ZONE, a_cluster, a_node, a_pod, apart_from
 from tests.problems import HOLD, a_problem, a_route, bind, shift, told
 
 CHAIN = (
@@ -107,6 +107,37 @@ def test_a_move_does_not_boast_of_those_who_fit_anyway() -> None:
     fits = bind(problem, "a", "small")
 
     assert helped(problem, a_route(move, needs, fits)) == {move: [(needs,)]}
+
+
+def test_a_move_helps_whoever_may_come_to_the_domain_it_leaves() -> None:
+    problem = a_problem(
+        a_node("a1", zone="a"),
+        a_node("a2", zone="a"),
+        a_node("b1", zone="b"),
+        a_pod("loud", of="loud", on="a1", labels={"app": "loud"}),
+        a_pod("quiet", anti_affinity=[apart_from(ZONE, app="loud")]),
+    )
+    move, needs = shift(problem, "loud", "b1"), bind(problem, "quiet", "a2", wave=2)
+
+    assert helped(problem, a_route(move, needs)) == {move: [(needs,)]}
+    assert trim(problem, a_route(move, needs)) == a_route(move, needs)
+
+
+def test_a_move_helps_whoever_nobody_steers_by_taking_the_room_elsewhere() -> None:
+    problem = a_problem(
+        a_node("big", cpu=8),
+        a_node("small", cpu=4),
+        a_node("other", cpu=4),
+        a_node("third", cpu=3),
+        a_pod("cart", of="cart", on="big", cpu=4),
+        a_pod("filler", of="filler", on="third", cpu=3),
+        a_pod("train", cpu=8),
+        movers=HOLD,
+    )
+    filler, cart = shift(problem, "filler", "other", Mover.EVICT), shift(problem, "cart", "small", Mover.EVICT, wave=2)
+    train = bind(problem, "train", "big", wave=3)
+
+    assert helped(problem, a_route(filler, cart, train)) == {filler: [(train,)], cart: [(train,)]}
 
 
 def test_replay_leaves_out_an_unlawful_step_with_what_depends_on_it() -> None:
