@@ -27,12 +27,12 @@ AS_NOBODY = (
 """One right is left, to read: the Python that runs the tests may lie in somebody's home."""
 
 
-@pytest.fixture
-def installed() -> Iterator[Path]:
+@pytest.fixture(scope="module")
+def pristine() -> Iterator[Path]:
     """What runs kernels, installed where any user can read it, with tiny kernels in place of the real ones."""
     with tempfile.TemporaryDirectory() as place:
-        there = Path(place)
-        there.chmod(0o755)
+        there = Path(place) / "pristine"
+        Path(place).chmod(0o755)
         (there / "descheduler" / "solver").mkdir(parents=True)
         (there / "tests" / "solver").mkdir(parents=True)
         shutil.copy(ROOT / "descheduler" / "__init__.py", there / "descheduler")
@@ -42,6 +42,27 @@ def installed() -> Iterator[Path]:
             shutil.copy(ROOT / "tests" / "solver" / f"{name}.py", there / "tests" / "solver")
         (there / "descheduler" / "solver" / "kernels.py").write_text("from tests.solver import tiny_kernels\n")
         yield there
+
+
+@pytest.fixture
+def installed(pristine: Path) -> Iterator[Path]:
+    """The same for one test to change."""
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        yield Path(shutil.copytree(pristine, place, dirs_exist_ok=True))
+
+
+@pytest.fixture(scope="module")
+def first_run(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A home in which there was nothing before, and what the first run in it told."""
+    home = tmp_path_factory.mktemp("home")
+    return home, probe(pristine, HOME=str(home))
+
+
+@pytest.fixture
+def home(first_run: tuple[Path, dict[str, Any]], tmp_path: Path) -> Path:
+    """A home in which one run was made before."""
+    return Path(shutil.copytree(first_run[0], tmp_path / "home"))
 
 
 def python(there: Path, *arguments: str, wrap: tuple[str, ...] = (), **environ: str) -> subprocess.CompletedProcess[str]:
@@ -96,15 +117,11 @@ def test_baked_kernels_are_not_compiled_again_by_nobody_on_a_read_only_file_syst
 
 
 def test_without_a_cache_and_any_place_for_one_kernels_are_compiled_each_time(installed: Path) -> None:
-    wrap = as_nobody(read_only=True)
+    told = probe(installed, wrap=as_nobody(read_only=True))
 
-    for _ in range(2):
-        told = probe(installed, wrap=wrap)
-
-        assert (told["user"], told["writable"]) == (NOBODY, [])
-        assert told["machine code"]
-        assert told["compilations"] == 4
-        assert told["remarks"] == ["kernels are compiled anew in every run: no directory to keep them in; DESCHEDULER_CACHE can name one"]
+    assert (told["user"], told["writable"]) == (NOBODY, [])
+    assert (told["machine code"], told["compilations"]) == (True, 4)
+    assert told["remarks"] == ["kernels are compiled anew in every run: no directory to keep them in; DESCHEDULER_CACHE can name one"]
 
 
 def test_nobody_without_a_home_keeps_them_in_the_temporary_directory(installed: Path) -> None:
@@ -118,22 +135,22 @@ def test_nobody_without_a_home_keeps_them_in_the_temporary_directory(installed: 
     assert [path.parent.name for path in kept(installed)] == [f"descheduler-{NOBODY}"] * 4
 
 
-def test_a_second_run_never_compiles(installed: Path, tmp_path: Path) -> None:
-    first, second = (probe(installed, HOME=str(tmp_path)) for _ in range(2))
+def test_a_second_run_never_compiles(first_run: tuple[Path, dict[str, Any]], installed: Path, home: Path) -> None:
+    first, second = first_run[1], probe(installed, HOME=str(home))
 
     assert (first["compilations"], second["compilations"]) == (4, 0)
     assert (first["machine code"], second["machine code"], second["remarks"]) == (True, True, [])
-    assert len(kept(tmp_path / ".cache" / "descheduler")) == 4
+    assert len(kept(home / ".cache" / "descheduler")) == 4
+
+
+def test_code_is_made_for_the_plain_processor(first_run: tuple[Path, dict[str, Any]]) -> None:
+    assert first_run[1]["processor"] == ["generic", ""]
 
 
 def test_workers_load_what_their_parent_compiled(installed: Path, tmp_path: Path) -> None:
     told = probe(installed, "in-a-worker", HOME=str(tmp_path))
 
     assert (told["machine code"], told["compilations"]) == (True, 0)
-
-
-def test_code_is_made_for_the_plain_processor(installed: Path, tmp_path: Path) -> None:
-    assert probe(installed, HOME=str(tmp_path))["processor"] == ["generic", ""]
 
 
 def test_nothing_is_imported_or_written_before_the_first_compiled_call(installed: Path, tmp_path: Path) -> None:
@@ -144,15 +161,14 @@ def test_nothing_is_imported_or_written_before_the_first_compiled_call(installed
 # What may be wrong.
 
 
-def test_spoilt_files_are_compiled_again_and_replaced(installed: Path, tmp_path: Path) -> None:
-    probe(installed, HOME=str(tmp_path))
-    emptied, zeroed, cut, garbled = kept(tmp_path)
+def test_spoilt_files_are_compiled_again_and_replaced(installed: Path, home: Path) -> None:
+    emptied, zeroed, cut, garbled = kept(home)
     emptied.write_bytes(b"")
     zeroed.write_bytes(bytes(len(zeroed.read_bytes())))
     cut.write_bytes(cut.read_bytes()[:-100])
     garbled.write_bytes(garbled.read_bytes().replace(b"total", b"totem").replace(b"fill", b"full").replace(b"scaled", b"scared"))
 
-    counts = [probe(installed, HOME=str(tmp_path))["compilations"] for _ in range(2)]
+    counts = [probe(installed, HOME=str(home))["compilations"] for _ in range(2)]
 
     assert counts == [4, 0]
 
@@ -175,24 +191,20 @@ def forge(there: Path, cache: Path, content: str) -> None:
     assert sum(path.read_bytes() != before[path] for path in kept(cache)) >= 2
 
 
-def test_a_file_that_cannot_be_made_code_again_is_compiled_again(installed: Path, tmp_path: Path) -> None:
-    probe(installed, DESCHEDULER_CACHE=str(tmp_path))
-    forge(installed, tmp_path, "no pickle")
+def test_a_file_that_cannot_be_made_code_again_is_compiled_again(installed: Path, home: Path) -> None:
+    forge(installed, home / ".cache" / "descheduler", "no pickle")
 
-    counts = [probe(installed, DESCHEDULER_CACHE=str(tmp_path))["compilations"] for _ in range(2)]
-
-    assert counts == [4, 0]
+    assert probe(installed, HOME=str(home))["compilations"] == 4
 
 
 @pytest.mark.parametrize("mode", [0o700, 0o777])
-def test_planted_code_does_not_run_from_a_directory_others_can_write_to(mode: int, installed: Path, tmp_path: Path) -> None:
+def test_planted_code_does_not_run_from_a_directory_others_can_write_to(mode: int, installed: Path, home: Path) -> None:
     """With 0700, where nobody could have planted it, the same file does run: this test would notice."""
-    cache, mark = tmp_path / "cache", tmp_path / "mark"
-    probe(installed, DESCHEDULER_CACHE=str(cache))
+    cache, mark = home / ".cache" / "descheduler", home / "mark"
     forge(installed, cache, f"cbuiltins\nopen\n(V{mark}\nVw\ntR.")
     cache.chmod(mode)
 
-    told = probe(installed, DESCHEDULER_CACHE=str(cache), HOME=str(tmp_path / "home"))
+    told = probe(installed, DESCHEDULER_CACHE=str(cache), HOME=str(home / "other"))
 
     assert mark.exists() == (mode == 0o700)
     assert told["remarks"] == ([] if mode == 0o700 else [f"DESCHEDULER_CACHE: {cache} can be written by others"])
@@ -219,12 +231,11 @@ def test_a_kernel_that_cannot_be_compiled_runs_as_it_is_and_cannot_be_baked(inst
     assert (ran.returncode, "uncompiled" in ran.stderr) == (1, True)
 
 
-def test_a_constant_that_changed_in_another_module_is_seen(installed: Path, tmp_path: Path) -> None:
-    before = probe(installed, HOME=str(tmp_path))["compiled"]
+def test_a_constant_that_changed_in_another_module_is_seen(first_run: tuple[Path, dict[str, Any]], installed: Path, home: Path) -> None:
     source = installed / "tests" / "solver" / "tiny_more.py"
     source.write_text(source.read_text().replace("FACTOR = 5", "FACTOR = 6"))
 
-    after = probe(installed, HOME=str(tmp_path))
+    told = probe(installed, HOME=str(home))
 
-    assert after["compiled"] != before
-    assert after["compilations"] > 0
+    assert told["compiled"] != first_run[1]["compiled"]
+    assert told["compilations"] > 0
