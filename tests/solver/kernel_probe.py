@@ -25,7 +25,7 @@ PLACES = ("/", "/tmp", "/var/tmp", ".")  # noqa: S108  # asked about, not writte
 
 
 def outcome(total: Callable[..., Any], fill: Callable[..., Any]) -> list[object]:
-    table = np.linspace(0.0, 1.0, 12).reshape(3, 4)
+    table = np.linspace(0.0, 1.0, 300).reshape(3, 100)
     fill(table, 0.3, True)
     zero = np.zeros((1, 2))
     with np.errstate(all="ignore"):

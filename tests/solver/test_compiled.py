@@ -109,6 +109,7 @@ def as_nobody(*, read_only: bool) -> tuple[str, ...]:
 def test_baked_kernels_are_not_compiled_again_by_nobody_on_a_read_only_file_system(installed: Path) -> None:
     wrap = as_nobody(read_only=True)
     bake(installed)
+    assert {path.stat().st_mode & 0o777 for path in kept(installed)} == {0o644}
 
     told = probe(installed, wrap=wrap)
 
@@ -231,9 +232,12 @@ def test_a_kernel_that_cannot_be_compiled_runs_as_it_is_and_cannot_be_baked(inst
     assert (ran.returncode, "uncompiled" in ran.stderr) == (1, True)
 
 
-def test_a_constant_that_changed_in_another_module_is_seen(first_run: tuple[Path, dict[str, Any]], installed: Path, home: Path) -> None:
+@pytest.mark.parametrize(("old", "new"), [("FACTOR = 5", "FACTOR = 6"), ("value * factor", "value - factor")])
+def test_what_changed_in_another_module_is_seen(
+    old: str, new: str, first_run: tuple[Path, dict[str, Any]], installed: Path, home: Path
+) -> None:
     source = installed / "tests" / "solver" / "tiny_more.py"
-    source.write_text(source.read_text().replace("FACTOR = 5", "FACTOR = 6"))
+    source.write_text(source.read_text().replace(old, new))
 
     told = probe(installed, HOME=str(home))
 

@@ -171,11 +171,11 @@ def test_directories_are_taken_in_order(tmp_path: Path) -> None:
 def test_a_new_directory_is_closed_to_others_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        found = chosen({"HOME": tmp_path / "home"}, tmp_path)
+        found = chosen({"HOME": tmp_path / "home", "TMPDIR": tmp_path / "tmp"}, tmp_path)
     finally:
         os.umask(before)
 
-    assert found is not None
+    assert found == tmp_path / "home" / ".cache" / "descheduler"
     assert distrust(found) == ""
     assert found.stat().st_mode & 0o777 == 0o700
 

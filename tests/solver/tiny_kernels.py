@@ -23,11 +23,15 @@ def digit(value: int, factor: int) -> int:
 
 @kernel
 def fill(table: FloatMatrix, by: float, twice: bool) -> None:
+    """Also sums, in this order: another would round otherwise."""
+    so_far = 0.0
     for row in range(table.shape[0]):
         for column in range(table.shape[1]):
             table[row, column] = table[row, column] / by + row * column
             if twice:
                 table[row, column] = table[row, column] * by - 0.1
+            so_far += table[row, column] * table[row, column]
+    table[0, 0] = so_far
 
 
 ALL = (total, digit, fill, scaled)
