@@ -1,9 +1,9 @@
 """Kernels: plain functions over arrays that run as they are on small fleets and as machine code on large ones, with the same results.
 
-A kernel is a module's function marked ``@kernel`` whose annotations are ``int``, ``float``, ``bool`` or one of the array types
-below. Kernels call each other by name. ``compiled(f)`` is ``f`` as machine code: compiled once per machine, kept where
-``kernel_cache`` finds a place, and loaded from there ever after. What cannot be compiled, for whatever reason, runs as it is.
-Nothing heavy is imported before the first call of ``compiled``.
+A kernel is a module's function marked ``@kernel`` whose annotations are ``int``, ``float``, ``bool``, one of the array types
+below, or a ``NamedTuple`` of these. Kernels call each other by name. ``compiled(f)`` is ``f`` as machine code: compiled once per
+machine, kept where ``kernel_cache`` finds a place, and loaded from there ever after. What cannot be compiled, for whatever
+reason, runs as it is. Nothing heavy is imported before the first call of ``compiled``.
 """
 
 from __future__ import annotations

@@ -53,6 +53,9 @@ def signature(function: Callable[..., Any]) -> tuple[Any, ...]:
 def _type(hint: Any) -> Any:
     if hint in SCALARS:
         return SCALARS[hint]
+    if isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields"):
+        fields = get_type_hints(hint, include_extras=True)
+        return numba.types.BaseTuple.from_types([_type(fields[name]) for name in hint._fields], hint)
     dimensions = getattr(hint, "__metadata__", (None,))[0]
     if not isinstance(dimensions, int):
         raise TypeError(f"a kernel's argument cannot be {hint}")

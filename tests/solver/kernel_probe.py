@@ -17,10 +17,10 @@ import numpy as np
 
 from descheduler.solver import compiled
 from tests.solver import tiny_kernels
-from tests.solver.tiny_kernels import fill, total
+from tests.solver.tiny_kernels import Heap, fill, total
 
 VALUES = np.arange(-500, 400, dtype=np.int64)
-CHOSEN = VALUES % 3 == 0
+HEAP = Heap(VALUES, VALUES % 3 == 0, 10**9)
 PLACES = ("/", "/tmp", "/var/tmp", ".")  # noqa: S108  # asked about, not written to
 
 
@@ -30,7 +30,7 @@ def outcome(total: Callable[..., Any], fill: Callable[..., Any]) -> list[object]
     zero = np.zeros((1, 2))
     with np.errstate(all="ignore"):
         fill(zero, 0.0, False)
-    return [int(total(VALUES, CHOSEN)), [float(value).hex() for value in (*table.ravel(), *zero.ravel())]]
+    return [int(total(HEAP)), [float(value).hex() for value in (*table.ravel(), *zero.ravel())]]
 
 
 def compilations() -> dict[str, object]:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from descheduler.solver.compiled import BoolVector, FloatMatrix, IntVector, kernel
 from tests.solver.tiny_more import FACTOR, scaled
 
 
+class Heap(NamedTuple):
+    values: IntVector
+    chosen: BoolVector
+    least: int
+
+
 @kernel
-def total(values: IntVector, chosen: BoolVector) -> int:
-    found = 0
-    for i in range(len(values)):
-        if chosen[i]:
-            found += digit(values[i], FACTOR)
+def total(heap: Heap) -> int:
+    found = heap.least
+    for i in range(len(heap.values)):
+        if heap.chosen[i]:
+            found += digit(heap.values[i], FACTOR)
     return found
 
 
