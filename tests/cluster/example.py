@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
 from tests.cluster.controlplane.api import ApiRefused, Object
-from tests.cluster.controlplane.cluster import Cluster
+from tests.cluster.controlplane.cluster import SCHEDULER, Cluster
 
 ORDER = (
     "namespaces",
@@ -27,10 +28,12 @@ LATE = frozenset({"deployments", "statefulsets"})
 CONTROLLED = frozenset({"daemonsets", *LATE})
 
 
-def bring_to_life(cluster: Cluster, folder: Path, within: timedelta = timedelta(minutes=3)) -> None:
-    """Return when every pod of the example either has a node or was refused one by the scheduler.
+def bring_to_life(cluster: Cluster, folder: Path, within: timedelta = timedelta(minutes=3), *, as_recorded: bool = False) -> None:
+    """Return when the cluster is at rest: every pod runs or was refused a node by the scheduler, and every controller has said so.
 
-    Workloads whose pods wait in the example come last, as they did there.
+    Workloads whose pods wait in the example come last, as they did there. Which node a pod gets is the scheduler's choice, and it
+    chooses among equal nodes by lot; with ``as_recorded`` pods get the nodes they have in the example, and only what waits there is
+    the scheduler's.
 
     Raises:
         NeverHappened: if that takes longer.
@@ -40,10 +43,33 @@ def bring_to_life(cluster: Cluster, folder: Path, within: timedelta = timedelta(
         _create(cluster, found[name])
     for space in found["namespaces"]:
         cluster.wait_for_account(space["metadata"]["name"])
-    nodes = found["nodes"]
-    ready = [_node(node) for node in nodes if _condition(node, "Ready") == "True"]
-    cluster.add_nodes(*ready)
+    _add_nodes(cluster, found["nodes"])
+    unready = {node["metadata"]["name"] for node in found["nodes"] if _condition(node, "Ready") != "True"}
+    if as_recorded:
+        cluster.processes[SCHEDULER].kill()
+        for name in ORDER[6:]:
+            _create(cluster, found[name])
+        _bind_as_recorded(cluster, found, unready, within)
+        cluster.start()
+    else:
+        _leave_to_the_scheduler(cluster, found, within)
+    _until_at_rest(cluster, unready, within)
+
+
+def _add_nodes(cluster: Cluster, nodes: list[Object]) -> None:
+    """Nodes that are not ready have been judged too when this returns: that takes a taint more."""
+    cluster.add_nodes(*(_node(node) for node in nodes if _condition(node, "Ready") == "True"))
     _create(cluster, (_node(node, ready=False) for node in nodes if _condition(node, "Ready") != "True"))
+    cluster.api.wait("/api/v1/nodes", lambda there: all(_condition(node, "Ready") == "True" or _tainted(node) for node in there))
+
+
+def _tainted(node: Object) -> bool:
+    return {"NoSchedule", "NoExecute"} <= {
+        t["effect"] for t in node["spec"].get("taints", ()) if t["key"] == "node.kubernetes.io/not-ready"
+    }
+
+
+def _leave_to_the_scheduler(cluster: Cluster, found: Mapping[str, list[Object]], within: timedelta) -> None:
     waiting = {_workload_of(pod) for pod in found["pods"] if "nodeName" not in pod["spec"]}
     expected = 0
     for late in (False, True):
@@ -52,6 +78,95 @@ def bring_to_life(cluster: Cluster, folder: Path, within: timedelta = timedelta(
             _create(cluster, chosen)
             expected += sum(_pods(raw, found["pods"]) for raw in chosen if name in CONTROLLED)
         cluster.api.wait("/api/v1/pods", _settled(expected), within)
+
+
+def _bind_as_recorded(cluster: Cluster, found: Mapping[str, list[Object]], unready: set[str], within: timedelta) -> None:
+    """Do the scheduler's work while it is away, until every pod is there and every place of the example is taken."""
+    recorded = found["pods"]
+    places: dict[tuple[str, str], list[str]] = {_key(raw): [] for name in LATE for raw in found[name]}
+    for pod in recorded:
+        if "nodeName" in pod["spec"] and _whose(pod) in places:
+            places[_whose(pod)].append(pod["spec"]["nodeName"])
+    expected = sum(_pods(raw, recorded) for name in CONTROLLED for raw in found[name])
+    bound: set[str] = set()
+
+    def all_taken(pods: list[Object]) -> bool:
+        for pod in pods:
+            uid, free = pod["metadata"]["uid"], places.get(_whose(pod), [])
+            node = None if uid in bound else _own_node(pod) or (free.pop() if free else None)
+            if node is not None:
+                bound.add(uid)
+                _bind(cluster, pod, node, ready=node not in unready)
+        return len(pods) >= expected and not any(places.values())
+
+    cluster.api.wait("/api/v1/pods", all_taken, within)
+
+
+def _bind(cluster: Cluster, pod: Object, node: str, *, ready: bool) -> None:
+    """A pod on a node that is not ready never gets so: else it would depend on who comes first, kwok or the node's controller."""
+    name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+    if not ready:
+        held = {"metadata": {"annotations": {"descheduler.test/ready": "never"}}}
+        cluster.api.patch(f"/api/v1/namespaces/{namespace}/pods/{name}", held)
+    target = {"apiVersion": "v1", "kind": "Node", "name": node}
+    binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
+    cluster.api.request("POST", f"/api/v1/namespaces/{namespace}/pods/{name}/binding", binding)
+
+
+def _key(raw: Object) -> tuple[str, str]:
+    return raw["metadata"]["namespace"], raw["metadata"]["name"]
+
+
+def _whose(pod: Object) -> tuple[str, str]:
+    return pod["metadata"]["namespace"], _workload_of(pod)
+
+
+def _own_node(pod: Object) -> str | None:
+    """The node a DaemonSet's controller made it for."""
+    required = pod["spec"].get("affinity", {}).get("nodeAffinity", {}).get("requiredDuringSchedulingIgnoredDuringExecution", {})
+    fields = [field for term in required.get("nodeSelectorTerms", ()) for field in term.get("matchFields", ())]
+    return next((str(field["values"][0]) for field in fields if field["key"] == "metadata.name"), None)
+
+
+def _until_at_rest(cluster: Cluster, unready: set[str], within: timedelta) -> None:
+    """Pods first; then what controllers count of them, which follows a moment later."""
+    cluster.api.wait("/apis/apps/v1/deployments", lambda found: all(_complete(raw) for raw in found), within)
+    pods = cluster.api.wait("/api/v1/pods", lambda pods: all(_at_rest(pod, unready) for pod in pods), within)
+    ready = Counter(_whose(pod) for pod in pods if _condition(pod, "Ready") == "True")
+    for kind in LATE:
+        cluster.api.wait(f"/apis/apps/v1/{kind}", lambda found: all(_counted(raw, ready) for raw in found), within)
+    cluster.api.wait("/apis/policy/v1/poddisruptionbudgets", lambda found: all(_judged(raw, pods) for raw in found), within)
+
+
+def _complete(deployment: Object) -> bool:
+    return bool(deployment.get("status", {}).get("replicas", 0) == deployment["spec"]["replicas"])
+
+
+def _at_rest(pod: Object, unready: set[str]) -> bool:
+    """Whether everybody has said about the pod what they will say; of other schedulers' pods and of gated ones nobody says anything."""
+    node = pod["spec"].get("nodeName")
+    if node is None:
+        ours = pod["spec"]["schedulerName"] == "default-scheduler" and not pod["spec"].get("schedulingGates")
+        return not ours or _condition(pod, "PodScheduled") == "False"
+    return bool(pod["status"]["phase"] == "Running" and (node in unready or _condition(pod, "Ready") == "True"))
+
+
+def _counted(raw: Object, ready: Mapping[tuple[str, str], int]) -> bool:
+    """Whether the status of a workload is that of the pods there are."""
+    status = raw.get("status", {})
+    told = (status.get("observedGeneration"), status.get("replicas", 0), status.get("readyReplicas", 0))
+    return told == (raw["metadata"]["generation"], status.get("updatedReplicas", 0), ready[_key(raw)])
+
+
+def _judged(raw: Object, pods: list[Object]) -> bool:
+    """Whether a budget's status is that of the pods there are."""
+    status, wanted = raw.get("status", {}), raw["spec"]["selector"]["matchLabels"].items()
+    own = [
+        p for p in pods if p["metadata"]["namespace"] == raw["metadata"]["namespace"] and wanted <= p["metadata"].get("labels", {}).items()
+    ]
+    healthy = sum(_condition(pod, "Ready") == "True" for pod in own)
+    told = (status.get("observedGeneration"), status.get("currentHealthy"))
+    return told == (raw["metadata"]["generation"], healthy)
 
 
 def _items(path: Path) -> list[Object]:
@@ -87,7 +202,7 @@ def _node(raw: Object, *, ready: bool = True) -> Object:
 
 
 def _workload_of(pod: Object) -> str:
-    """The name of the Deployment or StatefulSet behind a pod."""
+    """The name of the Deployment or StatefulSet behind a pod; empty for a bare pod."""
     owner = next(iter(pod["metadata"].get("ownerReferences", [])), {"kind": "", "name": ""})
     name: str = owner["name"]
     return name.rpartition("-")[0] if owner["kind"] == "ReplicaSet" else name

@@ -239,7 +239,7 @@ def test_recover_says_what_it_found_and_what_it_did(fleet: Fleet, east: Cluster)
 
 
 def test_a_realistic_cluster_gets_its_waiting_pods_placed_and_comes_to_rest(east: Cluster, binaries: Binaries, tmp_path: Path) -> None:
-    bring_to_life(east, ROOT / "examples" / "realistic" / "edge")
+    bring_to_life(east, ROOT / "examples" / "realistic" / "edge", as_recorded=True)
     with proxy(east) as front:
         fleet = Fleet(tmp_path, binaries, {"east": front})
         policy = fleet.policy(limits={"perWindow": []}, cooldown={"perWorkload": "0s", "backoffMax": "24h"})

@@ -6,19 +6,21 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
 import yaml
 
 from descheduler.clock import SystemClock
-from descheduler.domain.snapshot import digest
+from descheduler.domain.snapshot import Snapshot, digest
 from descheduler.errors import NothingReadable, UsageError
 from descheduler.federation.capture import capture
 from descheduler.federation.kube import Timeouts
 from descheduler.federation.recorded import RecordedFleet
 from descheduler.federation.standalone import LiveFleet, fleet_of
-from tests.cluster.controlplane.api import Object
+from tests.cluster.controlplane.api import NeverHappened, Object
 from tests.cluster.controlplane.binaries import Binaries
 from tests.cluster.controlplane.cluster import API_SERVER, Cluster
 from tests.cluster.controlplane.objects import a_node, a_pod, a_workload
@@ -41,6 +43,27 @@ def listed(cluster: Cluster, name: str = "", kubeconfig: Path | None = None, **m
 
 def live(folder: Path, *clusters: Object) -> LiveFleet:
     return LiveFleet(fleet_of(fleet_file(folder, *clusters), folder), SystemClock(), timeouts=QUICK)
+
+
+def read_and_captured(fleet: LiveFleet, folder: Path, within: timedelta = timedelta(minutes=1)) -> tuple[Snapshot, Snapshot]:
+    """The fleet as it was read, and as it was captured while nothing changed: a read before and a read after are the same.
+
+    Raises:
+        NeverHappened: if the fleet does not come to rest.
+    """
+    clock = SystemClock()
+    until = clock.monotonic() + within.total_seconds()
+    before = fleet.snapshot()
+    for attempt in count():
+        out = folder / f"out-{attempt}"
+        capture(fleet, out, compress=True)
+        after = fleet.snapshot()
+        if after.clusters == before.clusters:
+            return before, RecordedFleet(out).snapshot()
+        if clock.monotonic() > until:
+            break
+        before = after
+    raise NeverHappened("the fleet changes from read to read")
 
 
 def unreadable(fleet: LiveFleet) -> dict[str, str]:
@@ -66,10 +89,8 @@ def test_a_whole_cluster_is_read_and_its_snapshot_is_the_same_fleet(east: Cluste
     bring_to_life(east, ROOT / "examples" / "realistic" / "edge")
     fleet = live(tmp_path, listed(east, uid=east.uid))
 
-    snapshot = fleet.snapshot()
-    capture(fleet, tmp_path / "out", compress=True)
+    snapshot, recorded = read_and_captured(fleet, tmp_path)
 
-    recorded = RecordedFleet(tmp_path / "out").snapshot()
     assert digest(recorded) == digest(snapshot)
     assert recorded.clusters == snapshot.clusters
     assert (snapshot.unreadable, snapshot.remarks) == ((), ())

@@ -171,6 +171,9 @@ class Cluster:
             "--authorization-mode=RBAC",
             "--endpoint-reconciler-type=none",
             "--delete-collection-workers=8",
+            # A pod on a node that a test holds back stays for as long as any test takes, not for five minutes.
+            "--default-not-ready-toleration-seconds=86400",
+            "--default-unreachable-toleration-seconds=86400",
         ], f"{self.server}/readyz"
 
     def _controllers(self) -> tuple[list[str | Path], str]:
