@@ -13,6 +13,7 @@ import hashlib
 import pickle
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -91,7 +92,13 @@ def _dispatcher(function: FunctionType, twin: ModuleType, cache: KernelCache, st
     copy.__module__, copy.__qualname__ = twin.__name__, function.__qualname__
     dispatcher = numba.njit(nogil=True, error_model="numpy")(copy)  # what is divided comes from arrays: NumPy's rules, not Python's
     dispatcher._cache = _Kept(f"{function.__module__}.{function.__qualname__}", stamp, cache)
+    dispatcher.get_call_template = partial(_unspecialised, dispatcher.get_call_template)
     return dispatcher
+
+
+def _unspecialised(template: Callable[..., Any], types: tuple[Any, ...], names: dict[str, Any]) -> Any:
+    """One form of each kernel: numba would compile another for every number that is written in a call."""
+    return template(tuple(numba.types.unliteral(one) for one in types), {name: numba.types.unliteral(one) for name, one in names.items()})
 
 
 def _stamp(name: str) -> bytes:
