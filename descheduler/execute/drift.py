@@ -79,5 +79,3 @@ def _newcomers(plan: Plan, snapshot: Snapshot) -> Iterator[Remark]:
         if pod.created is not None and pod.created > since:
             where = f"on {pod.node}" if pod.node is not None else "and waits"
             yield Remark(cluster=pod.ref.cluster, subject=f"pod {pod.ref.namespace}/{pod.ref.name}", message=f"is new {where}")
-
-

@@ -44,16 +44,19 @@ def withheld_label(replica_set: Body) -> str:
     return str(value)
 
 
-def check_surgeable(world: World, cluster: str, replica_set: Body, original: Body, *, waiting: bool) -> None:
+def check_surgeable(world: World, cluster: str, replica_set: Body, original: Body, *, waiting: bool, desired: int | None = None) -> None:
     """Raises Surprise unless an adopted copy would push out exactly ``original``.
 
-    A waiting original is dropped before any bound sibling; a running one only if every sibling is Ready.
+    A waiting original is dropped before any bound sibling; a running one only if every sibling is Ready. ``desired``: how many replicas
+    were wanted when the exchange began; who scales meanwhile (HPA) decides anew which pods there are.
     """
-    name = replica_set["metadata"]["name"]
+    name, wanted = replica_set["metadata"]["name"], replica_set["spec"].get("replicas", 1)
     _check_deployment(world, cluster, replica_set)
+    if desired not in (None, wanted):
+        raise Surprise("churn", f"ReplicaSet {name} was scaled from {desired} to {wanted} replicas meanwhile")
     pods = owned(world, cluster, replica_set)
-    if len(pods) != replica_set["spec"].get("replicas", 1):
-        raise Surprise("churn", f"ReplicaSet {name} has {len(pods)} pods and wants {replica_set['spec'].get('replicas', 1)}")
+    if len(pods) != wanted:
+        raise Surprise("churn", f"ReplicaSet {name} has {len(pods)} pods and wants {wanted}")
     uid = original["metadata"]["uid"]
     siblings = [pod for pod in pods if pod["metadata"]["uid"] != uid]
     if len(siblings) == len(pods):

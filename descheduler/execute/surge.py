@@ -88,7 +88,7 @@ def exchange(world: World, what: Exchange) -> Steps:
             yield from _until_wave(world, what, copy)
         yield from _until_ready(world, what, copy, replica_set["spec"].get("minReadySeconds", 0), nominated=gated)
         yield from _turn(world, uid)
-        adopt(world, what, copy)
+        adopt(world, what, copy, desired=replica_set["spec"].get("replicas", 1))
     except BaseException:
         world.actuator.delete(copy)
         with suppress(Surprise, Unanswered):  # then recovery does it
@@ -171,15 +171,18 @@ def _until_ready(world: World, what: Exchange, copy: Object, min_ready_seconds: 
         steady = ready(body)
 
 
-def adopt(world: World, what: Exchange, copy: Object) -> None:
-    """Mark the original, look at everything once more, give the copy its label. After a Surprise the ReplicaSet has not seen it."""
+def adopt(world: World, what: Exchange, copy: Object, *, desired: int | None = None) -> None:
+    """Mark the original, look at everything once more, give the copy its label. After a Surprise the ReplicaSet has not seen it.
+
+    ``desired``: how many replicas were wanted when the exchange began; ``None``: not known.
+    """
     original, cluster = what.read(), what.target.cluster
     replica_set = replica_set_of(world, cluster, original)
-    check_surgeable(world, cluster, replica_set, original, waiting=what.waiting)
+    check_surgeable(world, cluster, replica_set, original, waiting=what.waiting, desired=desired)
     own = notes(original).get(DELETION_COST, "")
     marks = {DELETION_COST: str(MINIMAL_COST), PREVIOUS_COST: notes(original).get(PREVIOUS_COST, own), RUN: world.run_id}
     patched(world, pod_object(what.pod), {"metadata": {"annotations": marks}}, f"{what.pod}: deletion cost")
-    check_surgeable(world, cluster, replica_set_of(world, cluster, what.read()), original, waiting=what.waiting)
+    check_surgeable(world, cluster, replica_set_of(world, cluster, what.read()), original, waiting=what.waiting, desired=desired)
     body = read_same(world, copy)
     if body is None or not ready(body):
         raise Surprise("churn", f"the copy {copy.name} is not Ready any more")

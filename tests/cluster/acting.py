@@ -31,9 +31,7 @@ CRON_JOB = "/apis/batch/v1/namespaces/descheduler/cronjobs/descheduler-recover"
 PATIENCE = timedelta(seconds=60)
 
 
-def install(
-    cluster: Cluster, binaries: Binaries, folder: Path, what: str = "mover", *, good_for: timedelta = timedelta(hours=1)
-) -> Path:
+def install(cluster: Cluster, binaries: Binaries, folder: Path, what: str = "mover", *, good_for: timedelta = timedelta(hours=1)) -> Path:
     """Apply the shipped manifests and answer a kubeconfig of the account they make; its token is ``good_for`` so long."""
     command: list[str | Path] = [binaries.kubectl, "--kubeconfig", cluster.kubeconfig, "apply", "-k", DEPLOY / what]
     ended = subprocess.run(command, check=False, capture_output=True, text=True)

@@ -48,6 +48,8 @@ class Spoiler:
 
     picks: Callable[[Call], bool]
     instead: Callable[[Call], tuple[int, Any, dict[str, str]] | None] | None = None
+    before: Callable[[Call], object] | None = None
+    """Called before the call is passed on as it is."""
     after: Callable[[Call], object] | None = None
     """Called when the server has answered; with ``lose``, the answer is not passed on."""
     lose: bool = False
@@ -132,6 +134,8 @@ class _Handler(BaseHTTPRequestHandler):
             status, body, headers = answer
             self._send(status, json.dumps(body).encode(), {"Content-Type": "application/json", **headers})
             return
+        if spoiler is not None and spoiler.before is not None:
+            spoiler.before(call)
         headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
         answered = self.proxy.pool.request(
             self.command, f"{self.proxy.cluster.server}{self.path}", body=raw or None, headers=headers, preload_content=False

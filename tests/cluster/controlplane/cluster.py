@@ -186,6 +186,7 @@ class Cluster:
             f"--service-account-private-key-file={self.directory / 'accounts.key'}",
             f"--root-ca-file={self.certificate_authority}",
             f"--controllers={controllers}",
+            "--horizontal-pod-autoscaler-sync-period=1s",  # usually 15s: nobody here waits for so long
             "--kube-api-qps=200",
             "--kube-api-burst=400",
         ], f"https://127.0.0.1:{port}/healthz"
