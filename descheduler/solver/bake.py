@@ -16,8 +16,8 @@ from descheduler.solver.kernel_cache import BAKED, SUFFIX, KernelCache, distrust
 
 def main() -> int:
     """Kernels are found wherever in the solver they are."""
-    for module in pkgutil.iter_modules(descheduler.solver.__path__):
-        importlib.import_module(f"descheduler.solver.{module.name}")
+    for module in pkgutil.walk_packages(descheduler.solver.__path__, "descheduler.solver."):
+        importlib.import_module(module.name)
     BAKED.mkdir(mode=0o755, parents=True, exist_ok=True)
     why = distrust(BAKED)
     if not why:

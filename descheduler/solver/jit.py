@@ -115,6 +115,8 @@ def _stamp(name: str) -> bytes:
         for key, value in sorted(vars(module).items()):
             if _is_kernel(value):
                 left.append(value.__module__)
+            elif isinstance(value, ModuleType) and value.__name__.partition(".")[0] == name.partition(".")[0]:
+                left.append(value.__name__)
             elif not key.startswith("__"):
                 told.append((key, _constant(value)))
     return hashlib.sha256(repr(told).encode()).digest()

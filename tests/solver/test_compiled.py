@@ -38,9 +38,11 @@ def pristine() -> Iterator[Path]:
         shutil.copy(ROOT / "descheduler" / "__init__.py", there / "descheduler")
         for name in SOLVER:
             shutil.copy(ROOT / "descheduler" / "solver" / f"{name}.py", there / "descheduler" / "solver")
-        for name in ("kernel_probe", "tiny_kernels", "tiny_more"):
+        for name in ("kernel_probe", "tiny_kernels", "tiny_more", "tiny_numbers"):
             shutil.copy(ROOT / "tests" / "solver" / f"{name}.py", there / "tests" / "solver")
-        (there / "descheduler" / "solver" / "kernels.py").write_text("from tests.solver import tiny_kernels\n")
+        (there / "descheduler" / "solver" / "kernels").mkdir()
+        (there / "descheduler" / "solver" / "kernels" / "__init__.py").write_text("")
+        (there / "descheduler" / "solver" / "kernels" / "rounds.py").write_text("from tests.solver import tiny_kernels\n")
         yield there
 
 
@@ -223,7 +225,7 @@ def test_without_numba_kernels_run_as_they_are(installed: Path, tmp_path: Path) 
 
 def test_a_kernel_that_cannot_be_compiled_runs_as_it_is_and_cannot_be_baked(installed: Path, tmp_path: Path) -> None:
     source = installed / "tests" / "solver" / "tiny_more.py"
-    source.write_text(source.read_text().replace("return value * factor", "return int(str(value)) * factor * len({}.keys() | {1})"))
+    source.write_text(source.read_text().replace("value * factor", "int(str(value)) * factor * len({}.keys() | {1})"))
 
     told = probe(installed, HOME=str(tmp_path))
     ran = python(installed, "-m", "descheduler.solver.bake")
@@ -233,11 +235,18 @@ def test_a_kernel_that_cannot_be_compiled_runs_as_it_is_and_cannot_be_baked(inst
     assert (ran.returncode, "uncompiled" in ran.stderr) == (1, True)
 
 
-@pytest.mark.parametrize(("old", "new"), [("FACTOR = 5", "FACTOR = 6"), ("value * factor", "value - factor")])
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        ("tiny_more", "FACTOR = 5", "FACTOR = 6"),
+        ("tiny_more", "value * factor", "value - factor"),
+        ("tiny_numbers", "ADDED = 0", "ADDED = 1"),
+    ],
+)
 def test_what_changed_in_another_module_is_seen(
-    old: str, new: str, first_run: tuple[Path, dict[str, Any]], installed: Path, home: Path
+    module: str, old: str, new: str, first_run: tuple[Path, dict[str, Any]], installed: Path, home: Path
 ) -> None:
-    source = installed / "tests" / "solver" / "tiny_more.py"
+    source = installed / "tests" / "solver" / f"{module}.py"
     source.write_text(source.read_text().replace(old, new))
 
     told = probe(installed, HOME=str(home))

@@ -1,0 +1,3 @@
+"""What a kernel asks a module for by name."""
+
+ADDED = 0
