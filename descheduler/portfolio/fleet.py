@@ -22,13 +22,14 @@ from descheduler.planner import order
 from descheduler.planner.trim import replay
 from descheduler.portfolio.executors import answers
 from descheduler.portfolio.parts import placement_of
+from descheduler.portfolio.proof import Question, proofs
 from descheduler.portfolio.score import Score, score
 from descheduler.rivals import settled
 from descheduler.solver.arrays import Instance, Local, Rows, cut, placed, to_local, to_placement
 from descheduler.solver.block import Point, Work, point
 from descheduler.solver.division import Offer, divide
 from descheduler.solver.solution import LevelResult, never
-from descheduler.solver.tasks import first, first_points, improve, proven
+from descheduler.solver.tasks import first, first_points, improve
 from descheduler.verify import violations
 
 Answer = TypeVar("Answer")
@@ -249,35 +250,23 @@ class FleetSearch:
         return _without_clusters(problem, route, {classes[s.pod_class].cluster for s in robbed})
 
     def levels(self) -> tuple[LevelResult, ...]:
-        """What is proven about the best route: clusters each by itself as long as that settles a level, all together else."""
+        """What is proven about the best route."""
         relaxed = Rows(self.problem, relaxed=True)
-        whole = [relaxed.instance(cluster) for cluster in self.clusters]
         classes = self.problem.classes
         by_cluster = Counter((classes[b.pod_class].cluster, classes[b.pod_class].priority) for b in self.best.binds)
-        reached = dict(self.best_score.placed)
-        held = [tuple((p, by_cluster[cluster, p]) for p in self.problem.priorities) for cluster in self.clusters]
-        asked = [(whole, tuple(reached.items())), *(([i], one) for i, one in zip(whole, held, strict=True) if len(whole) > 1)]
-        told = [answer or {} for answer in self._all(proven, asked, lambda: self._stop() or self._late())]
-        return _levels(self.problem, reached, told[0], told[1:], [{int(p) for p in i.priority[i.waiting]} for i in whole])
+        question = Question(
+            priorities=self.problem.priorities,
+            instances=tuple(relaxed.instance(cluster) for cluster in self.clusters),
+            placed=tuple(tuple((p, by_cluster[cluster, p]) for p in self.problem.priorities) for cluster in self.clusters),
+            ratio=relaxed.ratio,
+            deadline=self.limit,
+        )
+        found, late = proofs(question, lambda task, asked: self._all(task, asked, lambda: self._stop() or self._late()))
+        self.cut_short |= late
+        return found
 
     def _late(self) -> bool:
         return self.limit is not None and time.monotonic() > self.limit
-
-
-def _levels(
-    problem: Problem, reached: Mapping[int, int], joint: Mapping[int, int], alone: Sequence[Mapping[int, int]], asked: Sequence[set[int]]
-) -> tuple[LevelResult, ...]:
-    """Clusters' own bounds add up only while every level above is settled: else one could gain below by giving way above."""
-    found, settled_ = [], bool(alone)
-    for priority in problem.priorities:
-        known = [joint[priority]] if priority in joint else []
-        if settled_ and all(priority in own for own, some in zip(alone, asked, strict=True) if priority in some):
-            known.append(sum(own.get(priority, 0) for own in alone))
-        bound = min(known, default=None)
-        value = reached.get(priority, 0)
-        found.append(LevelResult(name="PendingPods", key=priority, value=value, bound=bound))
-        settled_ = settled_ and bound is not None and bound <= value
-    return tuple(found)
 
 
 def _shared_out(instance: Instance, local: Local, units: Sequence[Unit]) -> list[Unit]:

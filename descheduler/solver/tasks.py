@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from descheduler.solver.arrays import Instance, Local, placed
 from descheduler.solver.block import Point, Work, point, solve_block
+from descheduler.solver.bounds import Cut, Proof, bounds, exchanges, together
 from descheduler.solver.greedy import Manner, greedy, stairs
-from descheduler.solver.liquid import bounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,17 +36,35 @@ def vector(instance: Instance, local: Local) -> tuple[int, ...]:
 def improve(work: Work) -> Improved:
     """The block's bound, then CP-SAT unless the hint has reached it."""
     reached = placed(work.instance, work.hint)
-    ceilings = bounds([work.instance], reached) if work.points == 1 else {}
+    ceilings = bounds(work.instance, reached, work.seconds, onward=True).bounds if work.points == 1 else {}
     if ceilings and all(reached.get(p, 0) >= most for p, most in ceilings.items()):
         return Improved(points=(point(work.instance, work.hint),), ceilings=tuple(sorted(ceilings.items(), reverse=True)))
     told = tuple(sorted(ceilings.items(), reverse=True))
     return Improved(points=solve_block(replace(work, ceilings=told)), ceilings=told)
 
 
-def proven(asked: tuple[Sequence[Instance], Sequence[tuple[int, int]]]) -> dict[int, int]:
-    """Bounds of some clusters together, higher priorities held at what a plan places."""
-    instances, reached = asked
-    return bounds(instances, dict(reached))
+Pairs = tuple[tuple[int, int], ...]
+"""(priority, pods)."""
+
+
+def proven(asked: tuple[Instance, Pairs, float | None]) -> Proof:
+    """Bounds of one cluster, higher priorities held at what a plan places there, within so many seconds."""
+    instance, reached, seconds = asked
+    return bounds(instance, dict(reached), seconds)
+
+
+def exchangeable(asked: tuple[Instance, Pairs, tuple[int, ...], float | None]) -> Proof:
+    """What one cluster can have of the open priorities, the settled ones held."""
+    instance, settled, open_, seconds = asked
+    return exchanges(instance, dict(settled), open_, seconds)
+
+
+def all_together(
+    asked: tuple[Sequence[Instance], Sequence[Sequence[Cut]], Pairs, tuple[int, ...], int | None, float | None],
+) -> Proof:
+    """Bounds of all clusters in one programme."""
+    instances, cuts, reached, open_, ratio, seconds = asked
+    return together(instances, cuts, dict(reached), open_, ratio, seconds)
 
 
 def first(asked: tuple[Instance, int | None]) -> tuple[Point, ...]:

@@ -24,6 +24,17 @@ def best(problem: Problem, constraints: Sequence[Constraint] = CONSTRAINTS) -> O
     return max(_outcome(problem, route) for route in _routes(problem) if lawful(problem, route, constraints))
 
 
+def outcomes(problem: Problem, priorities: Sequence[int]) -> set[Outcome]:
+    """Pods placed per priority, and moves, of every lawful end state; the fewest moves of each."""
+    fewest: dict[tuple[int, ...], int] = {}
+    for route in _routes(problem):
+        placed = Counter(problem.classes[b.pod_class].priority for b in route.binds)
+        vector = tuple(placed[p] for p in priorities)
+        if len(route.shifts) < fewest.get(vector, len(route.shifts) + 1) and lawful(problem, route):
+            fewest[vector] = len(route.shifts)
+    return set(fewest.items())
+
+
 def best_earned(problem: Problem) -> tuple[tuple[int, ...], float]:
     """Pods placed per priority, and the most that emptying nodes earns beyond the moves that these pods need.
 
