@@ -20,6 +20,8 @@ VARIABLE = "DESCHEDULER_CACHE"
 """Environment variable that names the directory to use."""
 BAKED = Path(__file__).with_name("__pycache__") / "kernels"
 """What ``python -m descheduler.solver.bake`` fills, once, next to the installed package; at run time it is only read."""
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # likewise
+"""A container with a read-only root file system can still write here: its workers find what their parent compiled."""
 SUFFIX = ".kernel"
 KEPT = 8
 """Files of one kernel that stay; the oldest go first, as versions come and go."""
@@ -90,11 +92,13 @@ def distrust(directory: Path) -> str:
 def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
     """Absolute paths only: a cache does not depend on where a run was started."""
     asked, xdg, home = environ.get(VARIABLE, ""), environ.get("XDG_CACHE_HOME", ""), environ.get("HOME", "")
+    ours = f"descheduler-{os.geteuid()}"
     told = (
         Path(asked),
         Path(xdg) / "descheduler",
         Path(home) / ".cache" / "descheduler",
-        Path(environ.get("TMPDIR", "/tmp")) / f"descheduler-{os.geteuid()}",  # noqa: S108  # ours alone, or not used
+        Path(environ.get("TMPDIR", "/tmp")) / ours,  # noqa: S108  # ours alone, or not used
+        SHARED_MEMORY / ours,
     )
     return (path for path in told if path.is_absolute())
 

@@ -20,6 +20,8 @@ PROBE = ("-m", "tests.solver.kernel_probe")
 NOBODY = 65534
 READ_ONLY = "awk '{print $2}' /proc/self/mounts | sort -u | while read -r at; do mount -o remount,bind,ro \"$at\" 2>/dev/null; done"
 """In a mount namespace of its own, every mount read-only; those of the kernel that refuse are no place for a cache."""
+MEMORY = "mount -t tmpfs -o mode=1777 tmpfs /dev/shm"
+"""What a container has whatever its root file system is."""
 AS_NOBODY = (
     f"exec setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups --no-new-privs"
     " --bounding-set -all,+dac_read_search --inh-caps +dac_read_search --ambient-caps +dac_read_search"
@@ -94,10 +96,9 @@ def kept(directory: Path) -> list[Path]:
     return sorted(directory.rglob("*.kernel"))
 
 
-def as_nobody(*, read_only: bool) -> tuple[str, ...]:
-    """A command that runs another as user 65534, without any right to write; skips where the machine does not allow it."""
-    steps = f"{READ_ONLY}; {AS_NOBODY}" if read_only else AS_NOBODY
-    wrap = ("unshare", "--mount", "sh", "-c", f'{steps} "$@"', "sh")
+def as_nobody(*steps: str) -> tuple[str, ...]:
+    """A command that runs another as user 65534, after these steps in its own mount namespace; skips where that is not allowed."""
+    wrap = ("unshare", "--mount", "sh", "-c", f'{"; ".join((*steps, AS_NOBODY))} "$@"', "sh")
     try:
         subprocess.run([*wrap, sys.executable, "-c", "import numpy"], env={"PATH": os.environ["PATH"]}, capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
@@ -109,7 +110,7 @@ def as_nobody(*, read_only: bool) -> tuple[str, ...]:
 
 
 def test_baked_kernels_are_not_compiled_again_by_nobody_on_a_read_only_file_system(installed: Path) -> None:
-    wrap = as_nobody(read_only=True)
+    wrap = as_nobody(READ_ONLY)
     bake(installed)
     assert len(kept(installed)) == 4  # one form each, though one is called with a constant too
     assert {path.stat().st_mode & 0o777 for path in kept(installed)} == {0o644}
@@ -121,15 +122,22 @@ def test_baked_kernels_are_not_compiled_again_by_nobody_on_a_read_only_file_syst
 
 
 def test_without_a_cache_and_any_place_for_one_kernels_are_compiled_each_time(installed: Path) -> None:
-    told = probe(installed, wrap=as_nobody(read_only=True))
+    told = probe(installed, wrap=as_nobody(READ_ONLY))
 
     assert (told["user"], told["writable"]) == (NOBODY, [])
     assert (told["machine code"], told["compilations"]) == (True, 4)
     assert told["remarks"] == ["kernels are compiled anew in every run: no directory to keep them in; DESCHEDULER_CACHE can name one"]
 
 
+def test_in_a_container_workers_find_in_shared_memory_what_their_parent_compiled(installed: Path) -> None:
+    told = probe(installed, "in-a-worker", wrap=as_nobody(READ_ONLY, MEMORY))
+
+    assert (told["user"], told["writable"], told["remarks"]) == (NOBODY, [], [])
+    assert (told["machine code"], told["compilations"]) == (True, 0)
+
+
 def test_nobody_without_a_home_keeps_them_in_the_temporary_directory(installed: Path) -> None:
-    wrap = as_nobody(read_only=False)
+    wrap = as_nobody()
     (installed / "tmp").mkdir()
     (installed / "tmp").chmod(0o1777)
 

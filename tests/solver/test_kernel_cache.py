@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from descheduler.solver import kernel_cache
 from descheduler.solver.kernel_cache import KEPT, KernelCache, distrust, open_cache
 
 NAME, KEY, CONTENT = "solver.replay", b"key", b"machine code"
@@ -156,7 +157,7 @@ def chosen(environ: dict[str, Path], tmp_path: Path) -> Path | None:
     return open_cache({name: str(path) for name, path in environ.items()}, baked=tmp_path / "no").writable
 
 
-def test_directories_are_taken_in_order(tmp_path: Path) -> None:
+def test_directories_are_taken_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environ = {name: tmp_path / name for name in ("DESCHEDULER_CACHE", "XDG_CACHE_HOME", "HOME", "TMPDIR")}
 
     assert chosen(environ, tmp_path) == tmp_path / "DESCHEDULER_CACHE"
@@ -166,6 +167,10 @@ def test_directories_are_taken_in_order(tmp_path: Path) -> None:
     assert chosen(environ, tmp_path) == tmp_path / "HOME" / ".cache" / "descheduler"
     del environ["HOME"]
     assert chosen(environ, tmp_path) == tmp_path / "TMPDIR" / f"descheduler-{os.geteuid()}"
+    environ["TMPDIR"] = tmp_path / "file" / "TMPDIR"
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(kernel_cache, "SHARED_MEMORY", tmp_path / "memory")
+    assert chosen(environ, tmp_path) == tmp_path / "memory" / f"descheduler-{os.geteuid()}"
 
 
 def test_a_new_directory_is_closed_to_others_whatever_the_umask(tmp_path: Path) -> None:
