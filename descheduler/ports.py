@@ -23,6 +23,8 @@ class Object:
     namespace: str
     name: str
     uid: str = ""
+    version: str = ""
+    """resourceVersion; when given, ``evict`` and ``delete`` are refused (409) once the object has changed in any way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +84,11 @@ class Actuator(Protocol):
         ...
 
     def evict(self, what: Object, *, dry_run: bool = False) -> Answer:
-        """The Eviction subresource with a UID precondition."""
+        """The Eviction subresource with a UID precondition and, if ``what`` has a version, one on that."""
         ...
 
     def delete(self, what: Object, *, dry_run: bool = False) -> Answer:
-        """Delete with a UID precondition and the object's own grace period."""
+        """Delete with the same preconditions and the object's own grace period."""
         ...
 
 

@@ -15,7 +15,7 @@ PIN = f"{DOMAIN}/pin"
 PREVIOUS_COST = f"{DOMAIN}/previous-deletion-cost"
 """On a victim: the user's own deletion cost while ours is there; empty when there was none."""
 TOUCHED = f"{DOMAIN}/touched"
-"""On a reserved copy: changed to remind the scheduler of its nomination."""
+"""On a reserved copy: changed to remind the scheduler of its nomination. On a bare pod: changed so that an old eviction fails."""
 
 JOURNAL = f"{DOMAIN}/journal"
 """Label of a PodTemplate that keeps the manifest of a bare pod while that is being moved."""

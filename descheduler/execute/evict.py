@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from datetime import timedelta
 
 from descheduler.domain.plan import Move
@@ -47,21 +48,22 @@ def evict(world: World, move: Move) -> Steps:
     return Arrived(node, "" if move.target.node in (None, node) else f"on {node}, planned on {move.target.node}")
 
 
-def leave(world: World, move: Move, check: Callable[[], object]) -> Generator[Pause, None, None]:
+def leave(world: World, move: Move, check: Callable[[], object], *, as_read: bool = False) -> Generator[Pause, None, None]:
     """Evict the pod of a move, waiting as long as its budget refuses; return when it is on its way out.
 
-    Pod and destination are read again before every attempt. Answers as in kubernetes.md section 2.
+    Pod and destination are read again before every attempt. Answers as in kubernetes.md section 2. ``as_read``: only if nobody has
+    changed the pod since; for a pod that nobody but us brings back.
     """
     what = pod_object(move.pod)
     while True:
-        running_victim(world, move)
+        victim = running_victim(world, move)
         try:
             check()
         except destination.NotYet as not_yet:
             yield Pause(str(not_yet))
             continue
         world.about_to_free(what.cluster, str(move.source.node))
-        answer = world.actuator.evict(what)
+        answer = world.actuator.evict(replace(what, version=victim["metadata"]["resourceVersion"]) if as_read else what)
         if answer.done:
             return
         if answer.unknown:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
-from descheduler.domain.marks import HOSTNAME, JOURNAL, JOURNAL_NAME, JOURNAL_UID, PIN, RUN
-from descheduler.execute.world import Pause, Surprise, World, ask, notes, pin, terminating
+from descheduler.domain.marks import HOSTNAME, JOURNAL, JOURNAL_NAME, JOURNAL_UID, PIN, RUN, TOUCHED
+from descheduler.execute.world import Pause, Surprise, World, ask, notes, pin, stamp, terminating
 from descheduler.ports import Body, Object
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -97,17 +98,33 @@ def write(world: World, cluster: str, told: Body) -> Body:
 
 
 def replay(world: World, cluster: str, entry: Body) -> Generator[Pause, None, Object | None]:
-    """Bring the journalled pod back if it is gone, and close the journal; the pod made, if one was. Raises Surprise."""
+    """Bring the journalled pod back if it is gone, and close the journal; the pod made, if one was. Raises Surprise.
+
+    A pod that is still there is changed a little first: an eviction that its run had sent off before it hung, and that arrives only
+    now, is refused then. Without its journal nobody would bring the pod back.
+    """
     meta = entry["metadata"]
     name, uid = notes(entry)[JOURNAL_NAME], notes(entry)[JOURNAL_UID]
     what = Object(cluster=cluster, kind="Pod", namespace=meta["namespace"], name=name)
     made: Object | None = None
-    while (pod := world.reader.read(what)) is not None and pod["metadata"]["uid"] == uid and terminating(pod):
-        yield Pause(f"{name} is not gone yet")
+    touched = False
+    while (pod := world.reader.read(what)) is not None and pod["metadata"]["uid"] == uid and (terminating(pod) or not touched):
+        if terminating(pod):
+            yield Pause(f"{name} is not gone yet")
+            continue
+        touched = _touch(world, replace(what, uid=uid))
+        if not touched:
+            yield Pause(f"{name} may still be evicted by the run that was interrupted")
     if pod is None:
         made = _create(world, cluster, what, entry)
     close(world, cluster, entry)
     return made
+
+
+def _touch(world: World, pod: Object) -> bool:
+    """Change a pod, so that whatever is under way against its old version fails. Raises Surprise when we may not."""
+    marks = {TOUCHED: f"{stamp(world.clock.now())} {world.run_id}"}
+    return ask(world, lambda: world.actuator.patch(pod, {"metadata": {"annotations": marks}}), f"{pod.name}: mark", fine=(404, 409)).done
 
 
 def _create(world: World, cluster: str, what: Object, entry: Body) -> Object:

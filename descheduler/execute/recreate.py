@@ -23,7 +23,7 @@ def recreate(world: World, move: Move) -> Steps:
     destination.check(world, pod_object(move.pod), node, old_self_stays=False)
     kept = journal.write(world, cluster, told)
     try:
-        yield from leave(world, move, lambda: destination.check(world, pod_object(move.pod), node, old_self_stays=False))
+        yield from leave(world, move, lambda: destination.check(world, pod_object(move.pod), node, old_self_stays=False), as_read=True)
     except BaseException:
         if move.pod.uid not in world.unsure:  # an eviction that may still come about keeps its journal: recovery will see
             journal.close(world, cluster, kept)

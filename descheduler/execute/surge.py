@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from descheduler.domain.marks import DELETION_COST, EXPIRES, MINIMAL_COST, MOVE_OF, PREVIOUS_COST, RESERVED_GATE, RUN, TEMPLATE_HASH
@@ -18,6 +18,7 @@ from descheduler.errors import Unanswered
 from descheduler.execute import copies, destination
 from descheduler.execute.replicas import check_surgeable, owned, replica_set_of, withheld_label
 from descheduler.execute.world import (
+    TRIES,
     Arrived,
     Pause,
     Steps,
@@ -90,9 +91,9 @@ def exchange(world: World, what: Exchange) -> Steps:
         yield from _turn(world, uid)
         adopt(world, what, copy, desired=replica_set["spec"].get("replicas", 1))
     except BaseException:
-        world.actuator.delete(copy)
         with suppress(Surprise, Unanswered):  # then recovery does it
-            restore_cost(world, pod_object(what.pod))
+            if take_away(world, copy):
+                restore_cost(world, pod_object(what.pod))
         raise
     finally:
         world.reserved.pop(copy, None)
@@ -131,9 +132,23 @@ def _make_copy(world: World, what: Exchange, replica_set: Body, original: Body) 
         try:
             copies.nominate(world, copy, what.node)
         except Surprise:
-            world.actuator.delete(copy)
+            with suppress(Unanswered):
+                take_away(world, copy)
             raise
     return copy, gated
+
+
+def take_away(world: World, copy: Object) -> bool:
+    """Delete a copy as it was read; ``False`` when it has been adopted: then it is a replica that counts. Raises Unanswered."""
+    for _ in range(TRIES):  # it changes while it starts
+        body = read_same(world, copy)
+        if body is None or terminating(body):
+            break
+        if controller(body) is not None:
+            return False
+        if world.actuator.delete(replace(copy, version=body["metadata"]["resourceVersion"])).done:
+            break
+    return True
 
 
 def _until_wave(world: World, what: Exchange, copy: Object) -> Pauses:

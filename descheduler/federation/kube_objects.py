@@ -84,17 +84,20 @@ def replace(connection: Connection, what: Object, body: Body) -> Answer:
 
 def evict(connection: Connection, what: Object, *, dry_run: bool) -> Answer:
     """The Eviction subresource (kubernetes.md section 2); the grace period is the pod's own."""
-    options: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": what.uid}}
+    options = _options(what)
     meta = {"name": what.name, "namespace": what.namespace}
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": meta, "deleteOptions": options}
     return answered(lambda: connection.write("POST", f"{path_of(what)}/eviction", _dry(dry_run), body))
 
 
 def delete(connection: Connection, what: Object, *, dry_run: bool) -> Answer:
-    options: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions"}
-    if what.uid:
-        options["preconditions"] = {"uid": what.uid}
-    return answered(lambda: connection.write("DELETE", path_of(what), _dry(dry_run), options))
+    return answered(lambda: connection.write("DELETE", path_of(what), _dry(dry_run), _options(what)))
+
+
+def _options(what: Object) -> dict[str, Any]:
+    """DeleteOptions: gone is this object only and, with a version, only as it was read."""
+    told = {"uid": what.uid, "resourceVersion": what.version}
+    return {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {key: value for key, value in told.items() if value}}
 
 
 def _dry(dry_run: bool) -> dict[str, str]:

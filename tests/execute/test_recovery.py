@@ -13,7 +13,7 @@ from descheduler.domain.report import StepResult
 from descheduler.execute import recover
 from descheduler.execute.waves import execute
 from tests.builders import a_node, a_pod
-from tests.execute.acting import PATIENCE, Stage
+from tests.execute.acting import PATIENCE, Stage, told
 from tests.plan_builders import a_move, a_plan
 
 CART = a_pod("cart", on="a", of="shop", cpu=1)
@@ -28,6 +28,13 @@ def a_copy(of: Pod, on: str | None, **changes: object) -> Pod:
     name = replace(of.ref, name=f"{of.ref.name}-copy")
     copy = replace(of, ref=name, uid="copy", owner=None, labels=labels, annotations=notes, node=on, **bound)  # type: ignore[arg-type]
     return replace(copy, **changes)  # type: ignore[arg-type]
+
+
+def taken_over(stage: Stage) -> None:
+    """Another run takes the Lease, recovers, and goes on."""
+    stage.fleet.leases.clear()
+    recovered(stage)
+    stage.fleet.leases["east"] = "another run"
 
 
 def recovered(stage: Stage) -> tuple[StepResult, ...]:
@@ -101,6 +108,30 @@ def test_a_bare_pod_whose_run_died_comes_back_once() -> None:
     assert interrupted.results[0].outcome in ("Done", "Failed")
     assert stage.where() == {"bare": "b"}
     assert stage.fleet.journals("east") == []
+
+
+def test_an_eviction_that_a_run_sent_off_before_it_hung_finds_another_version_of_the_pod_when_its_journal_is_closed() -> None:
+    bare = a_pod("bare", on="a", cpu=1)
+    stage = Stage(*NODES, bare)
+    stage.fleet.before_next("evict", lambda: taken_over(stage))
+
+    outcome = stage.act(a_move(bare, "b", mover=Mover.RECREATE))
+
+    assert [call.code for call in stage.fleet.log if call.verb == "evict"] == [409]
+    assert told(outcome) == {"move-bare": "Blocked"}
+    assert stage.where() == {"bare": "a"}
+    assert stage.fleet.journals("east") == []
+
+
+def test_a_copy_that_was_to_be_deleted_when_its_run_hung_and_that_recovery_gave_its_place_stays() -> None:
+    stage = Stage(*NODES, CART)
+    stage.fleet.before_next("patch", lambda: stage.fleet.refuse_next("patch", code=403))  # so the copy shall go again
+    stage.fleet.before_next("delete", lambda: taken_over(stage))
+
+    stage.act(a_move(CART, "b"))
+
+    assert [call.code for call in stage.fleet.log if call.verb == "delete"] == [409]
+    assert stage.nodes_of("shop") == ["b"]
 
 
 def test_a_cluster_that_another_run_acts_in_is_left_alone() -> None:

@@ -173,6 +173,8 @@ class Api:
             return refused(404, f'{what.kind} "{what.name}" not found')
         if what.uid and what.uid != record.pod.uid:
             return refused(409, f"Precondition failed: UID in precondition: {what.uid}, UID in object meta: {record.pod.uid}")
+        if what.version not in ("", str(record.version)):
+            return refused(409, f"Precondition failed: version in precondition: {what.version}, in object meta: {record.version}")
         return record
 
     def _create_hold(self, cluster: str, body: Body, dry_run: bool) -> Answer:
