@@ -7,8 +7,8 @@ is held off by anti-affinity to someone who is there for certain, never by its o
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from descheduler.copies import refused
@@ -18,9 +18,12 @@ from descheduler.domain.plan import Mover
 from descheduler.domain.problem import PodClass, Problem
 from descheduler.domain.resources import VOLUMES
 from descheduler.domain.rows import Needs, Spread
+from descheduler.domain.standing import Standing
+from descheduler.rules.constraints.inter_pod_affinity import foes
 from descheduler.rules.constraints.node_ports import conflict
 from descheduler.rules.filters import KUBE_SCHEDULER, Verdicts
 from descheduler.rules.movers import BY_MOVER, KEEPS_BOTH, TECHNIQUES
+from descheduler.rules.node_sets import NodeSets
 
 Amounts = dict[str, int]
 DEFAULT_SCHEDULER = "default-scheduler"
@@ -30,9 +33,8 @@ DEFAULT_SCHEDULER = "default-scheduler"
 class _Stage:
     """One wave: who is there at least (leavers gone, arrivals not there), and everyone who counts when arrivals are judged."""
 
-    least: Mapping[int, Mapping[int, int]]
-    """Class to node to count."""
-    during: Mapping[tuple[int, int], int]
+    least: Standing
+    during: Standing
     least_used: Sequence[Amounts]
     """By node."""
     during_used: Sequence[Amounts]
@@ -59,24 +61,24 @@ class _Step:
         return self.kept and rival.priority <= self.pod_class.priority and rival.spec.scheduler == DEFAULT_SCHEDULER
 
 
-def _surely_asked(rival: PodClass) -> list[tuple[str, int]]:
-    """What a rival needs room for. Volumes are left out: we count each mention of one, kube-scheduler counts a shared one once."""
-    return [(resource, amount) for resource, amount in rival.requests.items() if not resource.startswith(VOLUMES)]
-
-
 class Rivals:
     """The waiting pods of a problem that some scheduler may bind at any time."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self._verdicts = Verdicts(KUBE_SCHEDULER)
-        self._labels = [dict(node.labels) for node in problem.nodes]
+        self._labels = problem.node_labels
         self._classes: dict[str, list[PodClass]] = defaultdict(list)
         for c in problem.classes:
             if c.waiting and not all(problem.pods[i].gates for i in c.pods):
                 self._classes[c.cluster].append(c)
+        self._nodes = NodeSets(problem.nodes)
+        self._admitted: dict[int, int] = {}
+        """Class to the nodes, as bits, on which kube-scheduler may put its pods."""
+        self._domains: dict[tuple[int, str], list[int]] = {}
         self._keys: dict[tuple[int, int], frozenset[str]] = {}
-        self._snapshot = {c.index: {node: len(pods) for node, pods in c.at.items()} for c in problem.classes if c.at}
+        self._clashing: dict[int, list[PodClass]] = {}
+        self._surely_asked: dict[int, list[tuple[str, int]]] = {}
         self._asked: list[Amounts] = [dict(used.items()) for used in problem.used]
         self.rows_of: dict[int, list[Spread | Needs]] = defaultdict(list)
         """Class to the rows it carries that others can spoil."""
@@ -84,7 +86,6 @@ class Rivals:
             if isinstance(row, Spread | Needs):
                 for carrier in row.carriers:
                     self.rows_of[carrier].append(row)
-        self._wary = {cluster: [c for c in problem.classes if c.cluster == cluster and c.spec.anti_affinity] for cluster in self._classes}
 
     def endangered(self, route: Route) -> tuple[frozenset[int], frozenset[int]]:
         """Indices of the binds and of the shifts whose place a rival may take or spoil before they arrive."""
@@ -112,48 +113,28 @@ class Rivals:
     def _stages(self, route: Route) -> list[_Stage]:
         """Every wave of the route. What a wave does not touch is shared with the snapshot: a large fleet has few moves."""
         found: list[_Stage] = []
-        changed: Counter[tuple[int, int]] = Counter()
-        """Who came less who left in the waves before."""
+        now: Sequence[Amounts] = self._asked
+        """What the pods ask for that are there when a wave begins."""
         for moment in moments(self.problem, route, BY_MOVER):
             if moment.run is not None:
                 continue
-            unsure = Counter((b.pod_class, b.target) for b in route.binds if b.wave < moment.wave and self._unsure(b, found))
-            certain = Counter(changed)
-            certain.subtract(moment.leaving)
-            certain.subtract(unsure)
-            everyone = Counter(changed)
-            everyone.update((a.pod_class, a.node) for a in moment.arrivals)
-            found.append(_Stage(self._there(certain), moment.during(), self._used(certain), self._used(everyone)))
-            changed = everyone
-            changed.subtract(moment.leaving)
+            unsure = [(b.pod_class, b.target) for b in route.binds if b.wave < moment.wave and self._unsure(b, found)]
+            least = moment.least().plus(unsure, -1)
+            certain = self._used(now, (*moment.leaving, *unsure), -1)
+            everyone = self._used(now, ((a.pod_class, a.node) for a in moment.arrivals), 1)
+            found.append(_Stage(least, moment.during(), certain, everyone))
+            now = self._used(everyone, moment.leaving, -1)
         return found
 
-    def _there(self, changed: Mapping[tuple[int, int], int]) -> dict[int, dict[int, int]]:
-        """Class to node to count, where that is not 0."""
-        there = dict(self._snapshot)
+    def _used(self, before: Sequence[Amounts], changed: Iterable[tuple[int, int]], sign: int) -> list[Amounts]:
+        """Node to what its pods ask for when one pod more, or less, is at each of the (class, node)."""
+        used = list(before)
         fresh: set[int] = set()
-        for (c, node), count in changed.items():
-            if count:
-                if c not in fresh:
-                    fresh.add(c)
-                    there[c] = dict(there.get(c, {}))
-                total = there[c].get(node, 0) + count
-                if total:
-                    there[c][node] = total
-                else:
-                    there[c].pop(node, None)
-        return there
-
-    def _used(self, changed: Mapping[tuple[int, int], int]) -> list[Amounts]:
-        """Node to what its pods ask for."""
-        used = list(self._asked)
-        fresh: set[int] = set()
-        for (c, node), count in changed.items():
-            if count:
-                if node not in fresh:
-                    fresh.add(node)
-                    used[node] = dict(used[node])
-                self.add(used[node], c, count)
+        for c, node in changed:
+            if node not in fresh:
+                fresh.add(node)
+                used[node] = dict(used[node])
+            self.add(used[node], c, sign)
         return used
 
     def _unsure(self, bind: Bind, stages: list[_Stage]) -> bool:
@@ -164,7 +145,7 @@ class Rivals:
             return False
         c, used = self.problem.classes[bind.pod_class], stages[bind.wave - 1].least_used
         rooms = ((self.problem.nodes[n].allocatable, used[n]) for n in c.reach if n != bind.target)
-        return any(all(amount <= room[r] - taken.get(r, 0) for r, amount in _surely_asked(c)) for room, taken in rooms)
+        return any(all(amount <= room[r] - taken.get(r, 0) for r, amount in self.surely_asked(c)) for room, taken in rooms)
 
     def add(self, amounts: Amounts, c: int, count: int) -> None:
         """Add the requests of some pods of a class."""
@@ -174,13 +155,32 @@ class Rivals:
         return self._classes[cluster]
 
     def admits(self, rival: PodClass, node: int) -> bool:
-        return self._verdicts.admits(rival.spec, self.problem.nodes[node])
+        if rival.index not in self._admitted:
+            self._admitted[rival.index] = self._verdicts.admitted(rival.spec, self._nodes)
+        return bool(self._admitted[rival.index] >> node & 1)
 
     def domain(self, node: int, key: str) -> list[int]:
         """The nodes that share the node's value of a label; none when it has none."""
-        value = self._labels[node].get(key)
-        cluster = self.problem.nodes[node].ref.cluster
-        return [] if value is None else [n for n in self.problem.nodes_of[cluster] if self._labels[n].get(key) == value]
+        if (node, key) not in self._domains:
+            value = self._labels[node].get(key)
+            cluster = self.problem.nodes[node].ref.cluster
+            found = [] if value is None else [n for n in self.problem.nodes_of[cluster] if self._labels[n].get(key) == value]
+            self._domains[node, key] = found
+        return self._domains[node, key]
+
+    def surely_asked(self, rival: PodClass) -> list[tuple[str, int]]:
+        """What a rival needs room for. Volumes are left out: we count each mention of one, kube-scheduler counts a shared one once."""
+        if rival.index not in self._surely_asked:
+            told = [(resource, amount) for resource, amount in rival.requests.items() if not resource.startswith(VOLUMES)]
+            self._surely_asked[rival.index] = told
+        return self._surely_asked[rival.index]
+
+    def clashing(self, pod_class: PodClass) -> list[PodClass]:
+        """Rivals that exclude pods of the class, or are excluded by them, by more than room."""
+        if pod_class.index not in self._clashing:
+            rivals = self.of(pod_class.cluster)
+            self._clashing[pod_class.index] = [r for r in rivals if self.keys(pod_class, r) or conflict(pod_class, r) is not None]
+        return self._clashing[pod_class.index]
 
     def keys(self, one: PodClass, other: PodClass) -> frozenset[str]:
         """Topology keys by which pods of two classes exclude each other, in either direction."""
@@ -197,12 +197,9 @@ class Rivals:
 
     def barred(self, rival: PodClass, node: int, stage: _Stage) -> bool:
         """Whether someone who is there for certain keeps the rival off the node by anti-affinity."""
-        others = self.problem.classes if rival.spec.anti_affinity else self._wary[rival.cluster]
-        for other in others:
-            present = stage.least.get(other.index)
-            if not present or other.cluster != rival.cluster:
-                continue
-            for key in self.keys(rival, other):
+        for other in self.problem.once(foes).get(rival.index, ()):
+            present = stage.least.of(other)
+            for key in self.keys(rival, self.problem.classes[other]) if present else ():
                 value = self._labels[node].get(key)
                 if value is not None and any(self._labels[n].get(key) == value for n in present):
                     return True
@@ -224,8 +221,8 @@ class _Watch:
         for rival in self.rivals.of(step.pod_class.cluster):
             if not step.shielded_from(rival):
                 self.rivals.add(taken, rival.index, self._how_many(rival, step, step.node))
-            if self._shunned(rival, step):
-                return True
+        if any(self._shunned(rival, step) for rival in self.rivals.clashing(step.pod_class)):
+            return True
         room, used = self.rivals.problem.nodes[step.node].allocatable, self.stages[step.wave - 1].during_used[step.node]
         if any(amount and used.get(r, 0) + taken.get(r, 0) > room[r] for r, amount in step.pod_class.requests.items()):
             return True
@@ -252,7 +249,7 @@ class _Watch:
         """Whether its anchor may be elsewhere; or, where it comes first of all, somebody may be first instead."""
         nodes = next((domain for domain in row.domains if step.node in domain), ())
         stage = self.stages[step.wave - 1]
-        if any(stage.least.get(c, {}).get(n, 0) > 0 for c in row.anchors for n in nodes) or step.twin in nodes:
+        if any(stage.least.of(c).get(n, 0) > 0 for c in row.anchors for n in nodes) or step.twin in nodes:
             return False
         classes = self.rivals.problem.classes
         return any(classes[c].waiting and len(classes[c].pods) > (c == step.pod_class.index) for c in row.company)
@@ -261,14 +258,13 @@ class _Watch:
         """Whether rivals that count could fill the step's domain beyond the skew."""
         nodes = next((domain for domain in row.domains if step.node in domain), ())
         stage = self.stages[step.wave - 1]
-        here = sum(stage.during.get((c, n), 0) for c in row.group for n in nodes)
+        before = here = sum(stage.during.of(c).get(n, 0) for c in row.group for n in nodes)
         for rival in self.rivals.of(step.pod_class.cluster):
             if rival.index in row.group:
                 places = (n for n in nodes if not (n == step.node and step.shielded_from(rival)))
                 here += min(len(rival.pods), sum(self._how_many(rival, step, n) for n in places))
-        least = [sum(stage.least.get(c, {}).get(n, 0) for c in row.group for n in domain) for domain in row.domains if domain != nodes]
+        least = [sum(stage.least.of(c).get(n, 0) for c in row.group for n in domain) for domain in row.domains if domain != nodes]
         emptiest = 0 if len(row.domains) < row.min_domains else min([here, *least])
-        before = sum(stage.during.get((c, n), 0) for c in row.group for n in nodes)
         return here > before and here - emptiest > row.max_skew
 
     def _how_many(self, rival: PodClass, step: _Step, node: int) -> int:
@@ -292,7 +288,7 @@ class _Watch:
                 if other.wave >= at and other.shielded_from(rival):
                     self.rivals.add(kept, other.pod_class.index, 1)
             used = stage.least_used[node]
-            fitting = min(((room[r] - used.get(r, 0) - kept.get(r, 0)) // a for r, a in _surely_asked(rival)), default=0)
+            fitting = min(((room[r] - used.get(r, 0) - kept.get(r, 0)) // a for r, a in self.rivals.surely_asked(rival)), default=0)
             if min(loose, fitting) > best and not self.rivals.barred(rival, node, stage):
                 best = min(loose, fitting)
         return best
@@ -303,7 +299,7 @@ def settled(problem: Problem, route: Route) -> tuple[Route, tuple[Shift, ...]]:
 
     Also returns the moves that a rival may rob of their room: such a route may not be carried out.
     """
-    rivals = Rivals(problem)
+    rivals = problem.once(Rivals)
     reserve = problem.terms.reserve
     binds = [replace(b, mover=Mover.SCHEDULE, contested=False) for b in route.binds]
     if reserve == "Always":

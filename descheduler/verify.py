@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from descheduler.domain.moment import Moment, Violation, moments
 from descheduler.domain.placement import Route
 from descheduler.domain.problem import Problem
+from descheduler.domain.standing import used_on
 from descheduler.rules.constraints import CONSTRAINTS
 from descheduler.rules.filters import Verdicts
 from descheduler.rules.movers import BY_MOVER, TECHNIQUES
@@ -50,8 +51,12 @@ def _name(problem: Problem, c: int) -> str:
     return f"{pod_class.cluster}/{pod_class.namespace}/{pod_class.workload[1] if pod_class.workload else '?'}"
 
 
+def _verdicts(problem: Problem) -> Verdicts:
+    return Verdicts()
+
+
 def _filters(problem: Problem, route: Route) -> Iterator[Violation]:
-    verdicts = Verdicts()
+    verdicts = problem.once(_verdicts)
     for c, target in sorted({(s.pod_class, s.target) for s in route.shifts} | {(b.pod_class, b.target) for b in route.binds}):
         node = problem.nodes[target]
         reason = verdicts.reason(problem.classes[c].spec, node)
@@ -66,10 +71,11 @@ def _filters(problem: Problem, route: Route) -> Iterator[Violation]:
 def _unsteered(problem: Problem, route: Route, moment: Moment) -> Iterator[Violation]:
     """A successor that nobody steers may find no other node than the planned one while it is on its way."""
     unsteered = [s for s in route.shifts if s.wave == moment.wave and not TECHNIQUES[s.mover].steers]
-    free = problem.free(moment.least()) if unsteered else []
+    used = used_on(problem, moment.least(), {n for s in unsteered for n in problem.classes[s.pod_class].reach})
     for s in unsteered:
         asks = problem.classes[s.pod_class].requests
         for node in problem.classes[s.pod_class].reach:
-            if node != s.target and asks.fits(free[node]):
+            room = problem.nodes[node].allocatable
+            if node != s.target and all(used[node].get(resource, 0) + amount <= room[resource] for resource, amount in asks.items()):
                 fact = f"a pod of {_name(problem, s.pod_class)} evicted here could also go to {problem.nodes[node].ref.name}"
                 yield Violation("Movers", str(problem.nodes[s.source].ref), fact)

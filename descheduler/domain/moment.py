@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from descheduler.domain.placement import Route, Shift, Spots
 from descheduler.domain.problem import Problem
+from descheduler.domain.standing import Standing, at_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Arrival:
     """It comes with a node selector of our own that admits this node only."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Moment:
     """The state in which a wave's arrivals are judged.
 
@@ -58,27 +60,33 @@ class Moment:
     run: Route | None = None
     """Given only for the moment that stands for the whole run (wave 0); limits per run are judged there."""
 
-    def during(self) -> dict[tuple[int, int], int]:
+    def during(self) -> Standing:
         """Everyone: residents and arrivals."""
-        counts = dict(self.residents)
-        for arrival in self.arrivals:
-            key = (arrival.pod_class, arrival.node)
-            counts[key] = counts.get(key, 0) + 1
-        return counts
+        return self._during
 
-    def least(self) -> dict[tuple[int, int], int]:
+    def least(self) -> Standing:
         """Who is there for certain while the wave lasts: leavers may be gone, arrivals may not have come."""
-        counts = dict(self.residents)
-        for key in self.leaving:
-            counts[key] = counts.get(key, 0) - 1
-        return counts
+        return self._least
 
-    def after(self) -> dict[tuple[int, int], int]:
+    def after(self) -> Standing:
         """Who is there when the wave has ended."""
-        counts = self.during()
-        for key in self.leaving:
-            counts[key] = counts.get(key, 0) - 1  # the judge must survive a route that does not add up
-        return counts
+        return self._after
+
+    @cached_property
+    def _residents(self) -> Standing:
+        return Standing.of_spots(self.residents)
+
+    @cached_property
+    def _during(self) -> Standing:
+        return self._residents.plus((arrival.pod_class, arrival.node) for arrival in self.arrivals)
+
+    @cached_property
+    def _least(self) -> Standing:
+        return self._residents.plus(self.leaving, -1)
+
+    @cached_property
+    def _after(self) -> Standing:
+        return self._during.plus(self.leaving, -1)
 
 
 def snapshot_spots(problem: Problem) -> dict[tuple[int, int], int]:
@@ -114,7 +122,7 @@ def _arriving(route: Route, wave: int, by: Techniques) -> Iterator[Arrival]:
 
 def moments(problem: Problem, route: Route, by: Techniques) -> Iterator[Moment]:
     """The whole run as wave 0, then its waves in order, each with the state the earlier ones leave."""
-    residents = snapshot_spots(problem)
+    residents = at_start(problem)
     yield Moment(wave=0, residents=residents, arrivals=(), leaving=(), run=route)
     for wave in range(1, route.waves + 1):
         moment = Moment(
@@ -125,4 +133,4 @@ def moments(problem: Problem, route: Route, by: Techniques) -> Iterator[Moment]:
             spending=tuple(s for s in route.shifts if s.wave <= wave <= s.arrival_wave and by.spends_budget[s.mover]),
         )
         yield moment
-        residents = {key: count for key, count in moment.after().items() if count}
+        residents = moment.after()

@@ -27,9 +27,7 @@ def bound(sorted_: Sorted, index: int, cluster: Cluster) -> tuple[Bound, Scene, 
         protections=protections,
         verdict=verdict,
         movers=tuple((str(mover), _why_not(mover, subject) or _astray(mover, movers, unsteered)) for mover in _ordered(subject)),
-        budgets=tuple(
-            Cover(name=b.name, healthy=b.healthy, desired=b.desired, allowed=b.allowed, never=b.never) for b in subject.budgets
-        ),
+        budgets=tuple(Cover(name=b.name, healthy=b.healthy, desired=b.desired, allowed=b.allowed, never=b.never) for b in subject.budgets),
     )
     both = TECHNIQUES[movers[0]].keeps_both if movers else False
     scene = Scene(cluster.nodes, (p for p in cluster.pods if both or p.uid != pod.uid))

@@ -12,9 +12,7 @@ from descheduler.policy.wording import Location, field_path
 
 MESSAGE = "parsed and checked; takes effect in a later version"
 
-LATER: tuple[tuple[Location, Callable[[Spec], object]], ...] = (
-    (("spec", "routes"), lambda spec: spec.routes),
-)
+LATER: tuple[tuple[Location, Callable[[Spec], object]], ...] = ((("spec", "routes"), lambda spec: spec.routes),)
 """(where in YAML, how to get the value)."""
 
 

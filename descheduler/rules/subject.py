@@ -67,4 +67,3 @@ class Subject:
 def annotation(pairs: Pairs, key: str) -> str | None:
     """The value of an annotation, ``None`` when absent."""
     return next((value for name, value in pairs if name == key), None)
-

@@ -216,9 +216,9 @@ class Rows:
         active = [c for c in problem.classes if c.cluster == cluster and c.reach and (c.movers or c.waiting) and c.index not in self.frozen]
         resources = tuple(sorted({r for c in active for r in c.requests}))
         here = {c.index: i for i, c in enumerate(active)}
-        room = np.array(
-            [[problem.nodes[n].allocatable[r] - problem.used[n][r] for r in resources] for n in nodes], dtype=np.int64
-        ).reshape(len(nodes), len(resources))
+        room = np.array([[problem.nodes[n].allocatable[r] - problem.used[n][r] for r in resources] for n in nodes], dtype=np.int64).reshape(
+            len(nodes), len(resources)
+        )
         asks = np.array([[c.requests[r] for r in resources] for c in active], dtype=np.int64).reshape(len(active), len(resources))
         there = np.zeros((len(active), len(nodes)), dtype=np.int32)
         reach = np.zeros((len(active), len(nodes)), dtype=np.bool_)
@@ -315,9 +315,7 @@ def cut(instance: Instance, chosen: Ints, local: Local) -> tuple[Instance, Local
     """A block: some nodes of an instance while everything outside stays as the placement has it, and its part of the placement."""
     inside = np.zeros(len(instance.nodes), dtype=np.bool_)
     inside[chosen] = True
-    out_leave, out_come = (
-        {key: k for key, k in steps.items() if not inside[key[1]]} for steps in (local.departures, local.arrivals)
-    )
+    out_leave, out_come = ({key: k for key, k in steps.items() if not inside[key[1]]} for steps in (local.departures, local.arrivals))
     at_home = np.asarray(instance.there[:, chosen] > 0).any(axis=1)
     useful = np.asarray(at_home | (instance.waiting & np.asarray(instance.reach[:, chosen]).any(axis=1)))
     useful[[c for c, n in local.arrivals if inside[n]]] = True

@@ -303,9 +303,7 @@ class Model:
                 self.moves(row.group, row.nodes).at_most(self.cp, row.limit * self.problem.terms.waves)
             return
         members = frozenset(row.group)
-        spent = sum(
-            k for (c, n), k in self.search.spent.departures.items() if c in members and (row.nodes is None or n in row.nodes)
-        )
+        spent = sum(k for (c, n), k in self.search.spent.departures.items() if c in members and (row.nodes is None or n in row.nodes))
         self.moves(row.group, row.nodes).at_most(self.cp, row.limit - spent)
 
     def _ratio(self, row: MovesPerPlacedPod) -> None:

@@ -54,38 +54,34 @@ def _shuns(problem: Problem, one: PodClass, other: PodClass, here: Mapping[str, 
 
 
 def violations(problem: Problem, moment: Moment) -> Iterator[Violation]:
-    if not moment.arrivals:
-        return
-    present: dict[str, list[tuple[int, int, int]]] = {}
-    for (pod_class, node), count in moment.during().items():
-        if count:
-            present.setdefault(problem.nodes[node].ref.cluster, []).append((pod_class, node, count))
-    labels: dict[int, dict[str, str]] = {}
+    known, during = problem.once(foes), moment.during()
     for arrival in moment.arrivals:
-        yield from _against(problem, arrival, present[problem.nodes[arrival.node].ref.cluster], labels)
+        for other in known.get(arrival.pod_class, ()):
+            for node, count in during.of(other).items():
+                yield from _against(problem, arrival, problem.classes[other], node, count)
 
 
-def _against(
-    problem: Problem, arrival: Arrival, present: list[tuple[int, int, int]], labels: dict[int, dict[str, str]]
-) -> Iterator[Violation]:
-    def of(node: int) -> dict[str, str]:
-        if node not in labels:
-            labels[node] = dict(problem.nodes[node].labels)
-        return labels[node]
+def foes(problem: Problem) -> dict[int, tuple[int, ...]]:
+    """Class to those whom it may exclude, or who may exclude it."""
+    found: dict[int, set[int]] = {}
+    for (cluster, term), carriers in _carriers(problem).items():
+        others = problem.matched(cluster, term.namespaces, term.selector)
+        for group, against in ((carriers, others), (others, carriers)):
+            for c in group:
+                found.setdefault(c, set()).update(against)
+    return {c: tuple(sorted(others)) for c, others in found.items()}
 
-    comer = problem.classes[arrival.pod_class]
-    for index, node, count in present:
-        itself = (index, node) == (arrival.pod_class, arrival.node)
-        old_self = index == arrival.pod_class and node == arrival.old
-        if count - itself - old_self <= 0:
-            continue
-        other = problem.classes[index]
-        if not (comer.spec.anti_affinity or other.spec.anti_affinity):
-            continue
-        key = _shuns(problem, comer, other, of(arrival.node), of(node)) or _shuns(problem, other, comer, of(node), of(arrival.node))
-        if key is not None:
-            fact = f"{comer.namespace}/{_name(comer)} and {other.namespace}/{_name(other)} exclude each other by {key}"
-            yield Violation(NAME, str(problem.nodes[arrival.node].ref), fact)
+
+def _against(problem: Problem, arrival: Arrival, other: PodClass, node: int, count: int) -> Iterator[Violation]:
+    itself = (other.index, node) == (arrival.pod_class, arrival.node)
+    old_self = other.index == arrival.pod_class and node == arrival.old
+    if count - itself - old_self <= 0:
+        return
+    comer, here, there = problem.classes[arrival.pod_class], problem.node_labels[arrival.node], problem.node_labels[node]
+    key = _shuns(problem, comer, other, here, there) or _shuns(problem, other, comer, there, here)
+    if key is not None:
+        fact = f"{comer.namespace}/{_name(comer)} and {other.namespace}/{_name(other)} exclude each other by {key}"
+        yield Violation(NAME, str(problem.nodes[arrival.node].ref), fact)
 
 
 def _name(pod_class: PodClass) -> str:

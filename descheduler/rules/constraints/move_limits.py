@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from descheduler.domain.moment import Moment, Violation
@@ -20,15 +21,27 @@ def rows(problem: Problem) -> Iterator[MoveBudget | MovesPerPlacedPod]:
         yield MovesPerPlacedPod(rule=NAME, ratio=problem.terms.moves_per_placed_pod)
 
 
+def _limits_of(problem: Problem) -> dict[int, list[int]]:
+    """Class to the positions of the limits that speak of it."""
+    found: dict[int, list[int]] = {}
+    for at, limit in enumerate(problem.terms.limits):
+        for c in set(limit.group):
+            found.setdefault(c, []).append(at)
+    return found
+
+
 def violations(problem: Problem, moment: Moment) -> Iterator[Violation]:
     if moment.run is None:
         return
     shifts, terms = moment.run.shifts, problem.terms
-    for limit in terms.limits:
-        members = frozenset(limit.group)
-        count = sum(s.pod_class in members and (limit.nodes is None or s.source in limit.nodes) for s in shifts)
-        if count > limit.count:
-            yield Violation(NAME, limit.subject, f"{limit.name}: {count} moves > {limit.count}")
+    limits_of, spent = problem.once(_limits_of), Counter[int]()
+    for s in shifts:
+        for at in limits_of.get(s.pod_class, ()):
+            nodes = terms.limits[at].nodes
+            spent[at] += nodes is None or s.source in nodes
+    for at, limit in enumerate(terms.limits):
+        if spent[at] > limit.count:
+            yield Violation(NAME, limit.subject, f"{limit.name}: {spent[at]} moves > {limit.count}")
     ratio = terms.moves_per_placed_pod
     only_waiting = not terms.earning
     if ratio is not None and only_waiting and len(shifts) > ratio * len(moment.run.binds):

@@ -38,14 +38,20 @@ def rows(problem: Problem) -> Iterator[AtMost]:
                 yield AtMost(rule=NAME, group=group, domains=domains, limit=1)
 
 
+def _takers(problem: Problem) -> tuple[int, ...]:
+    """Classes whose pods take ports of their nodes."""
+    return tuple(c.index for c in problem.classes if c.spec.host_ports)
+
+
 def violations(problem: Problem, moment: Moment) -> Iterator[Violation]:
     present: dict[int, list[int]] = {}
     taking = [a for a in moment.arrivals if problem.classes[a.pod_class].spec.host_ports]
     if not taking:
         return
-    for (c, node), count in moment.during().items():
-        if count > 0 and problem.classes[c].spec.host_ports:
-            present.setdefault(node, []).append(c)
+    for c in problem.once(_takers):
+        for node, count in moment.during().of(c).items():
+            if count > 0:
+                present.setdefault(node, []).append(c)
     for arrival in taking:
         comer = problem.classes[arrival.pod_class]
         for c in present[arrival.node]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from descheduler.domain.moment import Moment, Violation
 from descheduler.domain.problem import PodClass, Problem
 from descheduler.domain.rows import Capacity
+from descheduler.domain.standing import used_on
 
 NAME = "NodeResourcesFit"
 
@@ -61,10 +62,7 @@ def violations(problem: Problem, moment: Moment) -> Iterator[Violation]:
         arriving.setdefault(arrival.node, {}).update(dict.fromkeys(problem.classes[arrival.pod_class].requests))
     if not arriving:
         return
-    used: dict[int, dict[str, int]] = {node: {} for node in arriving}
-    for (pod_class, where), count in moment.during().items():
-        if where in used:
-            problem.classes[pod_class].requests.add_to(used[where], count)
+    used = used_on(problem, moment.during(), arriving)
     for index in sorted(arriving):
         node = problem.nodes[index]
         for resource in sorted(arriving[index]):

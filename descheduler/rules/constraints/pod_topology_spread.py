@@ -10,13 +10,17 @@ section 4).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 from descheduler.domain.moment import Arrival, Moment, Violation
 from descheduler.domain.objects import Node, PodSpec
+from descheduler.domain.placement import Spots
 from descheduler.domain.problem import PodClass, Problem
 from descheduler.domain.rows import Domains, Group, Spread
 from descheduler.domain.selectors import SpreadConstraint
+from descheduler.domain.standing import Standing, at_start
 from descheduler.rules.constraints.topology import domains_by, reached, there_beside
 from descheduler.rules.filters import node_affinity, untolerated_taint
 from descheduler.rules.movers import STEERS
@@ -46,9 +50,20 @@ def counted(problem: Problem, cluster: str, namespace: str, constraint: SpreadCo
     return tuple(c for c in found if not problem.classes[c].terminating)
 
 
-def skew(counts: Mapping[tuple[int, int], int], group: Group, domains: Domains, min_domains: int) -> int:
+def _totals(standing: Standing, group: Group, domains: Domains) -> list[int]:
+    """Per domain the pods of the group."""
+    number = {node: at for at, nodes in enumerate(domains) for node in nodes}
+    totals = [0] * len(domains)
+    for c in group:
+        for node, count in standing.of(c).items():
+            if node in number:
+                totals[number[node]] += count
+    return totals
+
+
+def skew(spots: Spots, group: Group, domains: Domains, min_domains: int) -> int:
     """The fullest domain minus the emptiest; the emptiest counts 0 while there are fewer than ``min_domains``."""
-    totals = [sum(counts.get((c, node), 0) for c in group for node in nodes) for nodes in domains]
+    totals = _totals(Standing.of_spots(spots), group, domains)
     if not totals:
         return 0
     return max(totals) - (0 if len(domains) < min_domains else min(totals))
@@ -64,7 +79,7 @@ def rows(problem: Problem) -> Iterator[Spread]:
     for pod_class in problem.classes:
         for constraint in pod_class.spec.spread:
             carriers.setdefault((pod_class.cluster, pod_class.namespace, pod_class.spec, constraint), []).append(pod_class)
-    snapshot = {(c.index, node): len(pods) for c in problem.classes for node, pods in c.at.items()}
+    snapshot = at_start(problem)
     for (cluster, namespace, spec, constraint), classes in carriers.items():
         group = counted(problem, cluster, namespace, constraint)
         if not any(problem.classes[i].reach for i in group) and not any(c.reach for c in classes):
@@ -106,57 +121,88 @@ def _too_many_beside_a_pin(
         yield Violation(NAME, str(node), f"{constraint.topology_key} {here} - 0 > maxSkew {constraint.max_skew} once it is pinned")
 
 
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """A constraint as pods of one namespace and spec carry it: whom it counts, where."""
+
+    constraint: SpreadConstraint
+    group: Group
+    domains: dict[str, tuple[int, ...]]
+    movable: bool
+
+
+class _Scopes:
+    """The scopes of the classes, each worked out when it is first asked for; classes of one spec share theirs."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self._of_class: dict[int, tuple[_Scope, ...]] = {}
+        self._known: dict[tuple[str, str, PodSpec], tuple[_Scope, ...]] = {}
+
+    def of(self, carrier: PodClass) -> tuple[_Scope, ...]:
+        if carrier.index not in self._of_class:
+            key = (carrier.cluster, carrier.namespace, carrier.spec)
+            if key not in self._known:
+                self._known[key] = tuple(self._scope(carrier, constraint) for constraint in dict.fromkeys(carrier.spec.spread))
+            self._of_class[carrier.index] = self._known[key]
+        return self._of_class[carrier.index]
+
+    def _scope(self, carrier: PodClass, constraint: SpreadConstraint) -> _Scope:
+        group = counted(self._problem, carrier.cluster, carrier.namespace, constraint)
+        domains = _domains(self._problem, carrier.cluster, carrier.spec, constraint)
+        return _Scope(constraint, group, domains, _movable(self._problem, group))
+
+
 def violations(problem: Problem, moment: Moment) -> Iterator[Violation]:
     if moment.run is not None or not (moment.arrivals or moment.leaving):
         return
-    during, after = moment.during(), moment.after()
-    snapshot = {(c.index, node): len(pods) for c in problem.classes for node, pods in c.at.items()}
-    touched = {(problem.classes[a.pod_class].cluster, problem.classes[a.pod_class].namespace) for a in moment.arrivals}
-    touched |= {(problem.classes[c].cluster, problem.classes[c].namespace) for c, _ in moment.leaving}
-    told: set[tuple[str, str, PodSpec, SpreadConstraint]] = set()
-    for carrier in problem.classes:
-        if (carrier.cluster, carrier.namespace) not in touched:
-            continue
-        for constraint in carrier.spec.spread:
-            key = (carrier.cluster, carrier.namespace, carrier.spec, constraint)
-            first = key not in told
-            told.add(key)
-            yield from _judge(problem, moment, carrier, constraint, (snapshot, during, after), first)
+    scopes = problem.once(_Scopes)
+    coming: dict[int, list[Arrival]] = {}
+    for arrival in moment.arrivals:
+        coming.setdefault(arrival.pod_class, []).append(arrival)
+    touched = frozenset(coming) | {c for c, _ in moment.leaving}
+    told: set[int] = set()
+    for carrier in _carriers(problem, touched):
+        for scope in scopes.of(carrier):
+            if id(scope) not in told and not touched.isdisjoint(scope.group):
+                yield from _tilted(problem, moment, carrier, scope)
+            told.add(id(scope))
+            for arrival in coming.get(carrier.index, ()):
+                yield from _judge(problem, moment, arrival, scope)
 
 
-def _judge(
-    problem: Problem,
-    moment: Moment,
-    carrier: PodClass,
-    constraint: SpreadConstraint,
-    states: tuple[Mapping[tuple[int, int], int], Mapping[tuple[int, int], int], Mapping[tuple[int, int], int]],
-    first: bool,
-) -> Iterator[Violation]:
-    comers = [a for a in moment.arrivals if a.pod_class == carrier.index]
-    if not comers and not first:
+def _carriers(problem: Problem, touched: AbstractSet[int]) -> list[PodClass]:
+    """Classes with hard constraints in the namespaces of the touched ones."""
+    spaces = {(problem.classes[c].cluster, problem.classes[c].namespace) for c in touched}
+    carriers = (c for cluster, namespace in spaces for c in problem.namespaces[cluster][namespace] if c.spec.spread)
+    return sorted(carriers, key=lambda c: c.index)
+
+
+def _tilted(problem: Problem, moment: Moment, carrier: PodClass, scope: _Scope) -> Iterator[Violation]:
+    """The wave leaves more skew than the constraint and the snapshot."""
+    if not scope.movable:
         return
-    snapshot, during, after = states
-    low = moment.least()
-    group = counted(problem, carrier.cluster, carrier.namespace, constraint)
-    domains = _domains(problem, carrier.cluster, carrier.spec, constraint)
-    if first and _movable(problem, group):
-        allowed = max(constraint.max_skew, skew(snapshot, group, tuple(domains.values()), constraint.min_domains))
-        worst = skew(after, group, tuple(domains.values()), constraint.min_domains)
-        if worst > allowed:
-            yield Violation(NAME, f"{carrier.cluster}/{carrier.namespace}", f"{constraint.topology_key} skew {worst} > {allowed}")
-    for arrival in comers:
-        yield from _too_many_beside_a_pin(problem, moment, arrival, constraint, group)
-        value = problem.node_labels[arrival.node].get(constraint.topology_key)
-        node = problem.nodes[arrival.node].ref
-        if value is None:
-            yield Violation(NAME, str(node), f"no label {constraint.topology_key}")
-            continue
-        own = sum(arrival.pod_class in group and arrival.old in nodes for v, nodes in domains.items() if v == value)
-        here = sum(during.get((c, n), 0) for c in group for n in domains.get(value, ())) - own
-        least = 0
-        if len(domains) >= constraint.min_domains:
-            others = after if moment.settled else low
-            totals = [sum(others.get((c, n), 0) for c in group for n in nodes) for v, nodes in domains.items() if v != value]
-            least = min([here, *totals])
-        if here - least > constraint.max_skew:
-            yield Violation(NAME, str(node), f"{constraint.topology_key} {here} - {least} > maxSkew {constraint.max_skew}")
+    constraint, domains = scope.constraint, tuple(scope.domains.values())
+    allowed = max(constraint.max_skew, skew(at_start(problem), scope.group, domains, constraint.min_domains))
+    worst = skew(moment.after(), scope.group, domains, constraint.min_domains)
+    if worst > allowed:
+        yield Violation(NAME, f"{carrier.cluster}/{carrier.namespace}", f"{constraint.topology_key} skew {worst} > {allowed}")
+
+
+def _judge(problem: Problem, moment: Moment, arrival: Arrival, scope: _Scope) -> Iterator[Violation]:
+    constraint, group, domains = scope.constraint, scope.group, scope.domains
+    yield from _too_many_beside_a_pin(problem, moment, arrival, constraint, group)
+    value = problem.node_labels[arrival.node].get(constraint.topology_key)
+    node = problem.nodes[arrival.node].ref
+    if value is None:
+        yield Violation(NAME, str(node), f"no label {constraint.topology_key}")
+        return
+    mine = domains.get(value, ())
+    here = sum(_totals(moment.during(), group, (mine,))) - (arrival.pod_class in group and arrival.old in mine)
+    least = 0
+    if len(domains) >= constraint.min_domains:
+        others = moment.after() if moment.settled else moment.least()
+        rest = tuple(nodes for v, nodes in domains.items() if v != value)
+        least = min([here, *_totals(others, group, rest)])
+    if here - least > constraint.max_skew:
+        yield Violation(NAME, str(node), f"{constraint.topology_key} {here} - {least} > maxSkew {constraint.max_skew}")

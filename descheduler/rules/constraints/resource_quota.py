@@ -76,7 +76,10 @@ def violations(problem: Problem, moment: Moment) -> Iterator[Violation]:
     copies = [problem.classes[arrival.pod_class] for arrival in moment.arrivals if arrival.copy]
     if not copies:
         return
+    spaces = {(c.cluster, c.namespace) for c in copies}
     for cluster, quota in problem.quotas:
+        if (cluster, quota.namespace) not in spaces:
+            continue
         asked: dict[str, int] = {}
         room: dict[str, int] = {}
         for c in copies:

@@ -29,7 +29,7 @@ def there_beside(moment: Moment, arrival: Arrival, pod_class: int, node: int | N
     An old self that does not count is left out too.
     """
     where = arrival.node if node is None else node
-    count = moment.residents.get((pod_class, where), 0) + sum((a.pod_class, a.node) == (pod_class, where) for a in moment.arrivals)
+    count = moment.during().of(pod_class).get(where, 0)
     if pod_class == arrival.pod_class:
         count -= (where == arrival.node) + (where == arrival.old)
     return count

@@ -25,14 +25,20 @@ def rows(problem: Problem) -> Iterator[AtMost]:
             yield AtMost(rule=NAME, group=tuple(group), domains=(problem.nodes_of[cluster],), limit=1)
 
 
+def _users(problem: Problem) -> tuple[int, ...]:
+    """Classes whose pods have such claims."""
+    return tuple(c.index for c in problem.classes if c.spec.exclusive_claims)
+
+
 def violations(problem: Problem, moment: Moment) -> Iterator[Violation]:
     taking = [a for a in moment.arrivals if problem.classes[a.pod_class].spec.exclusive_claims]
     if not taking:
         return
     holders = {
         (c, node): frozenset(problem.classes[c].spec.exclusive_claims)
-        for (c, node), count in moment.during().items()
-        if count > 0 and problem.classes[c].spec.exclusive_claims
+        for c in problem.once(_users)
+        for node, count in moment.during().of(c).items()
+        if count > 0
     }
     for arrival in taking:
         comer = problem.classes[arrival.pod_class]
