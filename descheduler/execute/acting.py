@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from descheduler.clock import Clock
 from descheduler.domain.history import History
-from descheduler.domain.plan import Plan
+from descheduler.domain.plan import Mover, Plan
 from descheduler.domain.report import Outcome
 from descheduler.domain.snapshot import Remark, Snapshot
 from descheduler.errors import ExecutionError, LockHeld, UsageError
 from descheduler.execute.drift import drift
 from descheduler.execute.memory import begun, counted, ended, recall, write_down
 from descheduler.execute.second_look import Looked, second_look
-from descheduler.execute.waves import carry_out
+from descheduler.execute.waves import MOVERS, carry_out
+from descheduler.execute.world import Technique
 from descheduler.policy.policy import Policy
 from descheduler.ports import Actuator, Reader, Store
 
@@ -37,6 +38,8 @@ class Hands:
     """Why the run shall come to an end, or ``None``."""
     require_lock: bool = False
     """Whether a Lease that is held elsewhere ends the run instead of leaving the cluster out."""
+    movers: Mapping[Mover, Technique] = field(default_factory=lambda: MOVERS)
+    """Who carries each kind of move out."""
 
 
 def act(plan: Plan, policy: Policy, reader: Reader, hands: Hands, clock: Clock) -> Outcome:
@@ -72,7 +75,9 @@ def act(plan: Plan, policy: Policy, reader: Reader, hands: Hands, clock: Clock) 
             looked = _looked(plan, snapshot, policy, left_out | unwritten, history, changed)
         clean = False
         run = replace(hands, stop=lambda: hands.stop() or schedule.closed(clock.now()))
-        outcome = carry_out(looked.plan, reader, run.actuator, run.store, clock, patience=run.patience, stop=run.stop)
+        outcome = carry_out(
+            looked.plan, reader, run.actuator, run.store, clock, patience=run.patience, stop=run.stop, movers=run.movers
+        )
         clean = all(result.outcome in ("Done", "Skipped") for result in outcome.results)
         _write_down(ours, ended(looked.plan, history, outcome.results, clock.now()), policy, hands, clock)
     finally:

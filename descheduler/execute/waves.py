@@ -23,7 +23,7 @@ from descheduler.execute.recreate import recreate
 from descheduler.execute.reserve import reserve
 from descheduler.execute.schedule import schedule
 from descheduler.execute.surge import surge
-from descheduler.execute.world import Arrived, Pause, Steps, Surprise, World
+from descheduler.execute.world import Arrived, Pause, Steps, Surprise, Technique, World
 from descheduler.ports import Actuator, Reader, Store
 
 LOOK_AGAIN = timedelta(seconds=5)
@@ -179,34 +179,61 @@ class Run:
                 task.steps.close()
 
 
+MOVERS: Mapping[Mover, Technique] = {
+    Mover.SURGE: surge,
+    Mover.HOLD: hold,
+    Mover.EVICT: evict,
+    Mover.RECREATE: recreate,
+}
+"""The movers of running pods. To add one: its module and its line; a mover yields whenever it waits and cleans up when thrown into.
+Another back end for one of them (an EvictionRequest, a migration job of Koordinator) takes its place in ``Hands.movers``.
+"""
+
+
 def execute(
-    plan: Plan, reader: Reader, actuator: Actuator, store: Store, clock: Clock, *, patience: timedelta, stop: Stop = lambda: None
+    plan: Plan,
+    reader: Reader,
+    actuator: Actuator,
+    store: Store,
+    clock: Clock,
+    *,
+    patience: timedelta,
+    stop: Stop = lambda: None,
+    movers: Mapping[Mover, Technique] = MOVERS,
 ) -> Outcome:
     """``carry_out`` with nothing around it: the Leases are given back at the end."""
     clean = False
     try:
-        outcome = carry_out(plan, reader, actuator, store, clock, patience=patience, stop=stop)
+        outcome = carry_out(plan, reader, actuator, store, clock, patience=patience, stop=stop, movers=movers)
         clean = all(result.outcome in ("Done", "Skipped") for result in outcome.results)
         return outcome
     finally:
-        for cluster in sorted({cluster for task in _tasks(plan) for cluster in task.clusters}):
+        for cluster in sorted({cluster for task in _tasks(plan, movers) for cluster in task.clusters}):
             store.release(cluster, plan.metadata.run_id, clean=clean)
 
 
 def carry_out(
-    plan: Plan, reader: Reader, actuator: Actuator, store: Store, clock: Clock, *, patience: timedelta, stop: Stop = lambda: None
+    plan: Plan,
+    reader: Reader,
+    actuator: Actuator,
+    store: Store,
+    clock: Clock,
+    *,
+    patience: timedelta,
+    stop: Stop = lambda: None,
+    movers: Mapping[Mover, Technique] = MOVERS,
 ) -> Outcome:
     """Carry out ``plan`` and nothing else; every step reads again before it acts.
 
-    ``patience`` is how long one wave may take. A cluster whose Lease another run holds, or that is halted, is left out; when
-    ``stop`` says why, everything is. The Leases are taken here and given back by the caller. A refusal or a change of the world is a
-    result, never an exception.
+    ``patience`` is how long one wave may take, ``movers`` who carries each kind of move out. A cluster whose Lease another run holds, or
+    that is halted, is left out; when ``stop`` says why, everything is. The Leases are taken here and given back by the caller. A refusal
+    or a change of the world is a result, never an exception.
     """
     holder = plan.metadata.run_id
     nodes = {node.ref: node for cluster in reader.snapshot().clusters for node in cluster.nodes}
     expires = clock.now() + (plan.waves + 1) * patience
     world = World(reader=reader, actuator=Fenced(actuator, store, holder), clock=clock, run_id=holder, expires=expires, nodes=nodes)
-    run = Run(world, _tasks(plan), patience, store, stop)
+    run = Run(world, _tasks(plan, movers), patience, store, stop)
     clusters = sorted({cluster for task in run.tasks for cluster in task.clusters})
     try:
         for number in range(1, plan.waves + 1):
@@ -233,12 +260,13 @@ def waiting_for_room(snapshot: Snapshot) -> int:
     return sum(pod.waiting and not_ours(pod, cluster.schedulers) is None for cluster in snapshot.clusters for pod in cluster.pods)
 
 
-def _tasks(plan: Plan) -> tuple[Task, ...]:
+def _tasks(plan: Plan, movers: Mapping[Mover, Technique]) -> tuple[Task, ...]:
     """One task per move, then one per placement. Those that keep room begin with the first wave that makes it."""
-    return tuple([_move_task(plan, move) for move in plan.moves] + [_placement_task(plan, placed) for placed in plan.placements])
+    moves = [_move_task(plan, move, movers[move.mover]) for move in plan.moves]
+    return (*moves, *(_placement_task(plan, placed) for placed in plan.placements))
 
 
-def _move_task(plan: Plan, move: Move) -> Task:
+def _move_task(plan: Plan, move: Move, technique: Technique) -> Task:
     makers = [m.wave for m in plan.moves if m.source == move.target and m.wave < move.wave] if move.mover is Mover.SURGE else []
     first = min([move.wave, *makers])
     return Task(
@@ -248,7 +276,7 @@ def _move_task(plan: Plan, move: Move) -> Task:
         stops_with=frozenset({_workload(move.pod), *move.makes_room_for}),
         clusters=frozenset({move.pod.cluster, move.source.cluster, move.target.cluster}),
         places=frozenset({(move.pod.cluster, move.pod.namespace)}),
-        begin=lambda world: MOVERS[move.mover](world, move),
+        begin=lambda world: technique(world, move),
         node=move.source.node,
     )
 
@@ -272,12 +300,3 @@ def _placement_task(plan: Plan, placed: Placed) -> Task:
 def _workload(pod: PlanPod) -> str:
     kind, name = pod.workload or ("Pod", pod.name)
     return f"{kind} {pod.cluster}/{pod.namespace}/{name}"
-
-
-MOVERS: Mapping[Mover, Callable[[World, Move], Steps]] = {
-    Mover.SURGE: surge,
-    Mover.HOLD: hold,
-    Mover.EVICT: evict,
-    Mover.RECREATE: recreate,
-}
-"""The movers of running pods. To add one: its module and its line; a mover yields whenever it waits and cleans up when thrown into."""

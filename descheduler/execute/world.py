@@ -36,6 +36,10 @@ Steps = Generator[Pause, None, Arrived]
 """A mover at work: it yields whenever it has to wait, and cleans up behind itself when something is thrown into it."""
 
 
+Technique = Callable[["World", Move], Steps]
+"""All that a mover is: given a move of a plan it takes the steps, and asks for whatever it needs through the world's ports."""
+
+
 class Surprise(ExecutionError):
     """The world is not as the plan has it. ``outcome`` is what the step's result will say."""
 
