@@ -1,60 +1,52 @@
-"""Large fleets: greedy first, then CP-SAT block by block, what blocks share divided by one programme, bounds by relaxation.
+"""Large fleets: greedy first, then ruin and recreate block by block, what blocks share divided by one programme, bounds by relaxation.
 
 A block is a cluster, or some 150 nodes of one, cut anew each round. Blocks answer with placements; what cannot be
-ordered or would be robbed is lost, and the block is asked again with waves in its model. Every
-candidate is realised and verified as a whole before it becomes the best.
+ordered or would be robbed is lost, forbidden, and sought again. Each cluster keeps everything it has realised, and every
+candidate is verified as a whole before it becomes the best.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
-import numpy as np
-
-from descheduler.domain.placement import Placement, Route, Shift
+from descheduler.domain.placement import Route, Shift
 from descheduler.domain.problem import Problem
-from descheduler.planner import order
+from descheduler.planner import Step, in_sequence
 from descheduler.planner.trim import replay
-from descheduler.portfolio.executors import answers
-from descheduler.portfolio.parts import placement_of
+from descheduler.portfolio.executors import Inline, answers
 from descheduler.portfolio.proof import Question, proofs
 from descheduler.portfolio.score import Score, score
+from descheduler.portfolio.units import Unit, picked, units
 from descheduler.rivals import settled
-from descheduler.solver.arrays import Instance, Local, Rows, cut, placed, to_local, to_placement
-from descheduler.solver.block import Point, Work, point
-from descheduler.solver.division import Offer, divide
+from descheduler.solver import compiled
+from descheduler.solver.arrays import Instance, Rows, to_moves, to_steps
+from descheduler.solver.block import Point, in_order
+from descheduler.solver.kernels import rounds
 from descheduler.solver.solution import LevelResult, never
-from descheduler.solver.tasks import first, first_points, improve
+from descheduler.solver.tasks import PLAIN, Quest, seek
 from descheduler.verify import violations
 
 Answer = TypeVar("Answer")
 
-SEARCH_SHARE = 0.7
+SEARCH_SHARE = 0.8
 """Of the wall clock's emergency limit."""
-BLOCK = 150
-"""Nodes of one block at most."""
-ROUNDS = 2
-EFFORT = 0.6
-"""Deterministic seconds of one level of one block at effort 1."""
-STAIRS = 10
-"""Points of a block's frontier when moves are scarce."""
-TIMED = 3
-"""Waves of moves that a block's model knows where the end state could not be ordered."""
+TURNS = (10, 30, 60)
+"""Rounds of ruin and recreate per node of a block at effort 1, turn by turn."""
+REPAIRS = 2
+"""Turns more while something is lost on the way to a lawful route."""
+REPAIR = 5
+MOST_WAVES = 7
+"""Waves of moves at most; a plan of many waves takes long to carry out."""
+SCARCE_PRICE = 150
+INLINE = 4000
+"""Nodes up to which the greedy is done before a worker process would have started."""
 ROBBED = 3
 """Times that moves a rival could rob are dropped before a candidate is given up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """A block of one round: its arrays and what the incumbent does there."""
-
-    instance: Instance
-    hint: Local
 
 
 class FleetSearch:
@@ -80,52 +72,55 @@ class FleetSearch:
         self.best_score: Score = score(problem, self.best)
         self.rejected: list[str] = []
         self.cut_short = False
+        self.tight = False
+        """Whether limits that clusters share bind: blocks then answer with what they find for fewer moves too."""
+        self.ceilings: dict[str, tuple[tuple[int, int], ...]] = {}
+        """(priority, most pods) of clusters that are one block, as found on the way; where to stop, not what is proven."""
         self.forbidden: set[tuple[int, int]] = set()
         """(class, node) arrivals that could not be ordered, or that a rival could have robbed."""
         self.lost: frozenset[str] = frozenset()
         """Clusters in which the last candidate lost something."""
-        self.timed: frozenset[str] = frozenset()
-        """Clusters in which any candidate did: the end state alone is too easy there."""
         self.rows = Rows(problem)
         self.clusters = sorted({c.cluster for c in problem.placeable})
         self.instances = {cluster: self.rows.instance(cluster) for cluster in self.clusters}
+        self.limits = {b.row: b.limit for i in self.instances.values() for b in i.budgets}
         self.parts: dict[str, list[Route]] = {cluster: [Route()] for cluster in self.clusters}
         """What each cluster has realised so far."""
+        if any(len(i.nodes) > PLAIN for i in self.instances.values()):
+            compiled.prepare((rounds.resume, rounds.greedy, rounds.search))
 
     def over(self) -> bool:
         """Whether the rounds must end."""
         return self._stop() or (self.deadline is not None and time.monotonic() > self.deadline)
 
-    def _all(self, task: Callable[..., Answer], told: Sequence[object], over: Callable[[], bool]) -> list[Answer | None]:
+    def _all(
+        self, task: Callable[..., Answer], told: Sequence[object], over: Callable[[], bool], executor: Executor | None = None
+    ) -> list[Answer | None]:
         """Every task's answer, in order; ``None`` for those that were not done when the search had to end."""
-        found = answers(self.executor, task, told, over)
+        found = answers(executor or self.executor, task, told, over)
         self.cut_short |= any(answer is None for answer in found)
         return found
 
     def run(self, brief: bool) -> None:
-        """Greedy, then rounds of blocks while they bring anything, each with one round more for clusters in which something was lost."""
-        self._keep(self._first())
-        for turn in range(0 if brief else ROUNDS):
+        """Greedy, then turns while they bring anything, and short ones as long as something is lost."""
+        self._keep(self._turn(0, 0, self.clusters))
+        for turn, per_node in enumerate(() if brief else TURNS, start=1):
             before = self.best_score
-            self._keep(self._round(turn, frozenset(self.clusters)))
-            fresh = self.lost - self.timed
-            self.timed |= self.lost
-            if fresh and not self.over():
-                self._keep(self._round(turn, fresh))
+            self._keep(self._turn(turn, per_node, [cluster for cluster in self.clusters if turn == 1 or self._open(cluster)]))
+            for repair in range(REPAIRS):
+                if self.lost and not self.over():
+                    self._keep(self._turn(turn + len(TURNS) * (1 + repair), REPAIR, sorted(self.lost)))
             if self.over():
                 self.cut_short = True
-            if self.cut_short or not self.best_score > before:
+            if self.cut_short or (turn > 1 and not self.best_score > before):
                 return
 
-    def _first(self) -> Placement:
-        scarce = self._scarce()
-        units = [Unit(self.instances[cluster], Local()) for cluster in self.clusters]
-        caps = [None if scarce is None else self._cap(unit, scarce) for unit in units]
-        told = self._all(first, [(unit.instance, cap) for unit, cap in zip(units, caps, strict=True)], self.over)
-        points = [some or (point(unit.instance, Local()),) for unit, some in zip(units, told, strict=True)]
-        if scarce is None and not self._fits(units, [p[0].local for p in points]):
-            points = [first_points(unit.instance, self._cap(unit, 10**6)) for unit in units]
-        return self._divided(units, points)
+    def _open(self, cluster: str) -> bool:
+        """Whether the best route is below what is known to be the most there, as far as anything is known."""
+        classes = self.problem.classes
+        placed = Counter(classes[b.pod_class].priority for b in self.best.binds if classes[b.pod_class].cluster == cluster)
+        ceilings = self.ceilings.get(cluster, ())
+        return not ceilings or any(placed[p] < most for p, most in ceilings)
 
     def _scarce(self) -> int | None:
         """The run's moves when several clusters compete for them, or placed pods must earn them."""
@@ -134,111 +129,92 @@ class FleetSearch:
         least = min(shared, default=None)
         return least if least is not None and (least < waiting or self.rows.ratio is not None) else None
 
-    @staticmethod
-    def _cap(unit: Unit, most: int) -> int:
-        everyone = len(unit.instance.classes)
-        return min([most, *(b.limit for b in unit.instance.budgets if b.nodes is None and len(b.members) == everyone)])
-
-    def _fits(self, units: Sequence[Unit], locals_: Sequence[Local]) -> bool:
-        spent: Counter[int] = Counter()
-        limits: dict[int, int] = {}
-        for unit, local in zip(units, locals_, strict=True):
-            spent.update(_spends(unit.instance, local))
-            limits.update((b.row, b.limit) for b in unit.instance.budgets)
-        moves = sum(local.moves for local in locals_)
-        pods = sum(sum(placed(unit.instance, local).values()) for unit, local in zip(units, locals_, strict=True))
-        return all(count <= limits[row] for row, count in spent.items()) and (self.rows.ratio is None or moves <= self.rows.ratio * pods)
-
-    def _divided(self, units: Sequence[Unit], points: Sequence[Sequence[Point]], whole: Mapping[int, int] | None = None) -> Placement:
-        """The best of the units' points that the shared limits allow together."""
-        picked = self._picked(units, points, whole)
-        return _union(to_placement(u.instance, some[at].local) for u, some, at in zip(units, points, picked, strict=True))
-
-    def _picked(self, units: Sequence[Unit], points: Sequence[Sequence[Point]], whole: Mapping[int, int] | None = None) -> list[int]:
-        limits = dict(whole or {})
-        for unit in units:
-            for budget in unit.instance.budgets:
-                limits.setdefault(budget.row, budget.limit)
-        offers = [
-            [Offer(placed=dict(p.placed), moves=p.moves, spends=_spends(unit.instance, p.local)) for p in some]
-            for unit, some in zip(units, points, strict=True)
-        ]
-        asked = Counter(row for block in offers for row in {row for offer in block for row in offer.spends})
-        shared = {row: limits[row] for row, count in asked.items() if count > 1}
-        return divide(offers, shared, self.rows.ratio)
-
-    def _round(self, turn: int, asked: frozenset[str]) -> Placement:
-        """Every block of the ``asked`` clusters improves on the incumbent; where something was lost before, the models know waves."""
-        incumbent = placement_of(self.best)
+    def _turn(self, turn: int, per_node: int, asked: Sequence[str]) -> dict[str, list[Step]]:
+        """Every block of the ``asked`` clusters improves on the incumbent: the best of their answers that the shared limits allow."""
         scarce = self._scarce()
-        units = [u for cluster in self.clusters for u in self._cut(cluster, to_local(self.instances[cluster], incumbent), turn)]
-        todo = [i for i, unit in enumerate(units) if unit.instance.cluster in asked]
-        works = [
-            Work(
-                instance=_barred(units[i].instance, self.forbidden),
-                hint=units[i].hint,
-                most=None if scarce is None else self._cap(units[i], scarce),
-                points=1 if scarce is None else STAIRS,
-                waves=min(TIMED, self.problem.terms.waves - 1) if units[i].instance.cluster in self.timed else 0,
-                effort=self._effort(units[i], scarce is not None),
-                seed=self.seed,
-                seconds=None if self.deadline is None else self.deadline - time.monotonic(),
-            )
-            for i in todo
-        ]
-        answers = {i: told for i, told in zip(todo, self._all(improve, works, self.over), strict=True) if told is not None}
-        points = [(*(answers[i].points if i in answers else ()), point(unit.instance, unit.hint)) for i, unit in enumerate(units)]
+        barred = self.forbidden - {(s.pod_class, s.target) for s in self.best.shifts} - {(b.pod_class, b.target) for b in self.best.binds}
+        blocks: list[Unit] = []
+        for at, cluster in enumerate(self.clusters):
+            instance = _barred(self.instances[cluster], barred)
+            blocks += units(instance, to_moves(instance, self.best), (self.seed, turn, at))
+        todo = [i for i, unit in enumerate(blocks) if unit.instance.cluster in asked and not unit.settled]
+        quests = [self._quest(blocks[i], turn, per_node, scarce) for i in todo]
+        here = not per_node and sum(len(i.nodes) for i in self.instances.values()) <= INLINE
+        told = self._all(seek, quests, self.over, Inline() if here else None)
+        found = {i: answer for i, answer in zip(todo, told, strict=True) if answer is not None}
+        for i, answer in found.items():
+            if answer.ceilings and len(blocks[i].instance.nodes) == len(self.instances[blocks[i].instance.cluster].nodes):
+                self.ceilings[blocks[i].instance.cluster] = answer.ceilings
+        points = [(*(found[i].points if i in found else ()), in_order(unit.instance, unit.hint)) for i, unit in enumerate(blocks)]
         self.cut_short |= any(p.cut_short for some in points for p in some)
-        whole = {b.row: b.limit for i in self.instances.values() for b in i.budgets}
-        return self._divided(units, points, whole)
+        chosen = self._fitting(blocks, points)
+        steps: dict[str, list[Step]] = {cluster: [] for cluster in asked}
+        for unit, some, at in zip(blocks, points, chosen, strict=True):
+            if unit.instance.cluster in steps:
+                steps[unit.instance.cluster] += to_steps(unit.instance, some[at].sequence)
+        return steps
 
-    def _effort(self, unit: Unit, scarce: bool) -> float:
-        """A frontier has many points to look for; waves make a model larger."""
-        return EFFORT * self.effort * (0.25 if scarce else 1) * (TIMED if unit.instance.cluster in self.timed else 1)
+    def _quest(self, unit: Unit, turn: int, per_node: int, scarce: int | None) -> Quest:
+        waves = min(MOST_WAVES, self.problem.terms.waves - 1)
+        whole = len(unit.instance.nodes) == len(self.instances[unit.instance.cluster].nodes)
+        return Quest(
+            instance=unit.instance,
+            hint=unit.hint,
+            most=unit.cap(scarce) if waves else 0,
+            waves=waves,
+            rounds=int(per_node * self.effort * len(unit.instance.nodes)),
+            seed=self.seed + turn,
+            seconds=None if self.deadline is None else self.deadline - time.monotonic(),
+            owing=unit.owing,
+            frontier=self.tight or scarce is not None,
+            ceilings=self.ceilings.get(unit.instance.cluster, ()) if whole else (),
+            price=None if scarce is None else SCARCE_PRICE,
+        )
 
-    def _cut(self, cluster: str, local: Local, turn: int) -> list[Unit]:
-        """A small cluster whole; a large one in blocks, each with its share of the pods that still wait."""
-        instance = self.instances[cluster]
-        count = -(-len(instance.nodes) // BLOCK)
-        if count <= 1:
-            return [Unit(instance, local)]
-        order_ = np.random.default_rng([self.seed, turn]).permutation(len(instance.nodes))
-        chosen = [np.sort(order_[b::count]) for b in range(count)]
-        return _shared_out(instance, local, [Unit(*cut(instance, nodes, local)) for nodes in chosen])
+    def _fitting(self, blocks: Sequence[Unit], points: list[tuple[Point, ...]]) -> list[int]:
+        """Which answers to take. If the best of all are too many moves together, cheaper ones are asked for from now on."""
+        chosen = picked(blocks, points, self.limits, self.rows.ratio)
+        if any(chosen) and not self.tight and self._scarce() is None:
+            self.tight = True
+            more = [() if unit.settled else seek(self._quest(unit, 0, 0, None)).points for unit in blocks]
+            points[:] = [(*some, *cheaper) for some, cheaper in zip(points, more, strict=True)]
+            chosen = picked(blocks, points, self.limits, self.rows.ratio)
+        return chosen
 
-    def _keep(self, placement: Placement) -> None:
+    def _keep(self, steps: Mapping[str, Sequence[Step]]) -> None:
         """Order, settle with rivals and verify; keep the best of what each cluster has realised so far, as far as all of it is lawful."""
-        route = self._realised(placement)
-        for cluster in self.clusters:
-            part = part_of(self.problem, route, cluster)
-            if part not in self.parts[cluster]:
-                self.parts[cluster].append(part)
-        for candidate in (self._mixed(), route):
+        self.lost = frozenset(cluster for cluster, some in steps.items() if self._realise(cluster, some))
+        candidate = self._mixed()
+        reached = score(self.problem, candidate)
+        if not reached > self.best_score:
+            return
+        found = next(violations(self.problem, candidate), None)
+        if found is not None:  # limits of single waves, which clusters share: in waves of the whole fleet then
+            candidate, _ = settled(self.problem, needed(self.problem, replay(self.problem, candidate)))
             reached = score(self.problem, candidate)
-            if reached > self.best_score:
-                found = next(violations(self.problem, candidate), None)
-                if found is None:
-                    self.best, self.best_score = candidate, reached
-                    if self.tell is not None:
-                        self.tell(candidate, None)
-                    return
-                self.rejected.append(str(found))
+            found = next(violations(self.problem, candidate), None)
+        if found is None and reached > self.best_score:
+            self.best, self.best_score = candidate, reached
+            if self.tell is not None:
+                self.tell(candidate, None)
+        elif found is not None:
+            self.rejected.append(str(found))
 
     def _mixed(self) -> Route:
         """Of each cluster the realised part that serves the whole best."""
-        units = [Unit(self.instances[cluster], Local()) for cluster in self.clusters]
+        whole = [Unit(instance=self.instances[cluster]) for cluster in self.clusters]
         points = [
-            [point(u.instance, to_local(u.instance, placement_of(part))) for part in self.parts[cluster]]
-            for u, cluster in zip(units, self.clusters, strict=True)
+            [in_order(u.instance, to_moves(u.instance, part)) for part in self.parts[cluster]]
+            for u, cluster in zip(whole, self.clusters, strict=True)
         ]
-        picked = self._picked(units, points)
-        parts = [self.parts[cluster][at] for cluster, at in zip(self.clusters, picked, strict=True)]
+        chosen = picked(whole, points, self.limits, self.rows.ratio)
+        parts = [self.parts[cluster][at] for cluster, at in zip(self.clusters, chosen, strict=True)]
         return Route(shifts=tuple(sorted(s for p in parts for s in p.shifts)), binds=tuple(sorted(b for p in parts for b in p.binds)))
 
-    def _realised(self, placement: Placement) -> Route:
-        """A lawful route; what was lost on the way is forbidden from now on, and its clusters are remembered."""
-        problem, classes = self.problem, self.problem.classes
-        ordered = order(problem, placement)
+    def _realise(self, cluster: str, steps: Sequence[Step]) -> bool:
+        """One cluster's lawful route. What was lost on the way is forbidden from now on; whether anything was."""
+        problem = self.problem
+        ordered = in_sequence(problem, steps)
         failed = set(ordered.stuck.arrivals)
         route, robbed = settled(problem, needed(problem, ordered.route))
         for _ in range(ROBBED):
@@ -246,8 +222,9 @@ class FleetSearch:
                 failed |= {(s.pod_class, s.target) for s in robbed}
                 route, robbed = settled(problem, needed(problem, replay(problem, _without(route, robbed))))
         self.forbidden |= failed
-        self.lost = frozenset(classes[c].cluster for c, _ in failed)
-        return _without_clusters(problem, route, {classes[s.pod_class].cluster for s in robbed})
+        if not robbed and route not in self.parts[cluster]:
+            self.parts[cluster].append(route)
+        return bool(failed)
 
     def levels(self) -> tuple[LevelResult, ...]:
         """What is proven about the best route."""
@@ -269,76 +246,11 @@ class FleetSearch:
         return self.limit is not None and time.monotonic() > self.limit
 
 
-def _shared_out(instance: Instance, local: Local, units: Sequence[Unit]) -> list[Unit]:
-    """Pods that still wait are offered to one block each: where a node lacks least for them, then wherever fewest were offered."""
-    left = instance.pods.copy()
-    for (c, _), k in local.arrivals.items():
-        if instance.waiting[c]:
-            left[c] -= k
-    where = [{int(c): at for at, c in enumerate(unit.instance.classes)} for unit in units]
-    offered = [0] * len(units)
-    pods = [unit.instance.pods.copy() for unit in units]
-    for unit, mine, some in zip(units, where, pods, strict=True):
-        for c, at in mine.items():
-            if unit.instance.waiting[at]:
-                some[at] -= left[int(np.flatnonzero(instance.classes == c)[0])]
-    for c in np.flatnonzero(instance.waiting & (left > 0)).tolist():
-        able = [b for b in range(len(units)) if int(instance.classes[c]) in where[b]]
-        for _ in range(int(left[c]) if able else 0):
-            b = min(able, key=lambda b: (offered[b], b))
-            offered[b] += 1
-            pods[b][where[b][int(instance.classes[c])]] += 1
-    return [Unit(replace(unit.instance, pods=some), unit.hint) for unit, some in zip(units, pods, strict=True)]
-
-
-def _spends(instance: Instance, local: Local) -> dict[int, int]:
-    """Row to the departures counted in it."""
-    by_class: dict[int, list[tuple[int, int]]] = {}
-    for (c, n), k in local.departures.items():
-        by_class.setdefault(c, []).append((n, k))
-    found: dict[int, int] = {}
-    rows_of = instance.budgets_of
-    for c, some in by_class.items():
-        for position in rows_of[c]:
-            budget = instance.budgets[position]
-            places = None if budget.nodes is None else frozenset(budget.nodes.tolist())
-            count = sum(k for n, k in some if places is None or n in places)
-            if count:
-                found[budget.row] = found.get(budget.row, 0) + count
-    return found
-
-
-def _union(placements: Iterable[Placement]) -> Placement:
-    departures: Counter[tuple[int, int]] = Counter()
-    arrivals: Counter[tuple[int, int]] = Counter()
-    for placement in placements:
-        departures.update(placement.departures)
-        arrivals.update(placement.arrivals)
-    return Placement(departures=departures, arrivals=arrivals)
-
-
 def _without(route: Route, dropped: tuple[Shift, ...]) -> Route:
     left = list(route.shifts)
     for shift in dropped:
         left.remove(shift)
     return replace(route, shifts=tuple(left))
-
-
-def part_of(problem: Problem, route: Route, cluster: str) -> Route:
-    """A cluster's part of a route: clusters touch each other through limits only."""
-    classes = problem.classes
-    return Route(
-        shifts=tuple(s for s in route.shifts if classes[s.pod_class].cluster == cluster),
-        binds=tuple(b for b in route.binds if classes[b.pod_class].cluster == cluster),
-    )
-
-
-def _without_clusters(problem: Problem, route: Route, dropped: set[str]) -> Route:
-    classes = problem.classes
-    return Route(
-        shifts=tuple(s for s in route.shifts if classes[s.pod_class].cluster not in dropped),
-        binds=tuple(b for b in route.binds if classes[b.pod_class].cluster not in dropped),
-    )
 
 
 def _barred(instance: Instance, forbidden: set[tuple[int, int]]) -> Instance:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 import numpy.typing as npt
 
-from descheduler.domain.placement import Placement
+from descheduler.domain.placement import Placement, Route
 from descheduler.domain.problem import Problem
 from descheduler.domain.rows import AtMost, Capacity, CopyQuota, Exclude, MoveBudget, MovesPerPlacedPod, Row, Spread
 
@@ -77,8 +77,6 @@ class Instance:
     """[C, N] pods in the snapshot; 0 for waiting classes."""
     reach: Bools
     """[C, N] where a pod of the class may come as far as filters and rows without a count tell."""
-    owed: Ints
-    """[C] arrivals minus departures that the block must show: what nodes outside of it sent or took."""
     joints: tuple[Joint, ...] = ()
     budgets: tuple[Budget, ...] = ()
     ratio: int | None = None
@@ -106,6 +104,44 @@ class Local:
     @property
     def moves(self) -> int:
         return sum(self.departures.values())
+
+
+def netted(departures: Steps, arrivals: Steps) -> Local:
+    """A class that leaves and comes back to one node has not moved."""
+    both = {key: min(departures[key], arrivals[key]) for key in departures.keys() & arrivals.keys()}
+    return Local(
+        departures={key: rest for key, k in sorted(departures.items()) if (rest := k - both.get(key, 0))},
+        arrivals={key: rest for key, k in sorted(arrivals.items()) if (rest := k - both.get(key, 0))},
+    )
+
+
+Move = tuple[int, int, int]
+"""(local class, local node it leaves or -1 for a waiting pod, local node it comes to)."""
+
+
+def local_of(moves: Iterable[Move]) -> Local:
+    """What moves one after another amount to."""
+    departures: Steps = {}
+    arrivals: Steps = {}
+    for c, source, target in moves:
+        if source >= 0:
+            departures[c, source] = departures.get((c, source), 0) + 1
+        arrivals[c, target] = arrivals.get((c, target), 0) + 1
+    return netted(departures, arrivals)
+
+
+def to_moves(instance: Instance, route: Route) -> tuple[Move, ...]:
+    """The part of a route that concerns the instance, in an order in which each move is lawful."""
+    classes = {int(c): i for i, c in enumerate(instance.classes)}
+    nodes = {int(n): i for i, n in enumerate(instance.nodes)}
+    timed = [(s.arrival_wave, 0, s.pod_class, nodes.get(s.source, -1), s.target) for s in route.shifts]
+    timed += [(b.wave, 1, b.pod_class, -1, b.target) for b in route.binds]
+    return tuple((classes[c], source, nodes[target]) for _, _, c, source, target in sorted(timed) if c in classes and target in nodes)
+
+
+def to_steps(instance: Instance, moves: Iterable[Move]) -> list[Move]:
+    """Moves in the problem's indices."""
+    return [(int(instance.classes[c]), int(instance.nodes[s]) if s >= 0 else -1, int(instance.nodes[t])) for c, s, t in moves]
 
 
 def placed(instance: Instance, local: Local) -> dict[int, int]:
@@ -235,7 +271,7 @@ class Rows:
                 reach[here[c_], where[n_]] = False
         if not self.relaxed:
             _close_overcommitted(room, asks, reach)
-        return _indexed(
+        return indexed(
             Instance(
                 cluster=cluster,
                 nodes=nodes,
@@ -248,7 +284,6 @@ class Rows:
                 pods=np.array([len(c.pods) for c in active], dtype=np.int64),
                 there=there,
                 reach=reach,
-                owed=np.zeros(len(active), dtype=np.int64),
                 joints=tuple(self._joint(row, here, where) for row in self.joints.get(cluster, ())),
                 budgets=tuple(self._budget(index, row, here, where) for index, row in self.budgets.get(cluster, ())),
                 ratio=self.ratio,
@@ -298,7 +333,7 @@ def _close_overcommitted(room: Ints, asks: Ints, reach: Bools) -> None:
         reach[(asks[:, room[n] < 0] > 0).any(axis=1), n] = False
 
 
-def _indexed(instance: Instance) -> Instance:
+def indexed(instance: Instance) -> Instance:
     """With the look-ups from classes to rows."""
     joints: list[list[int]] = [[] for _ in instance.classes]
     for position, joint in enumerate(instance.joints):
@@ -311,47 +346,65 @@ def _indexed(instance: Instance) -> Instance:
     return replace(instance, joints_of=tuple(map(tuple, joints)), budgets_of=tuple(map(tuple, budgets)))
 
 
-def cut(instance: Instance, chosen: Ints, local: Local) -> tuple[Instance, Local]:
-    """A block: some nodes of an instance while everything outside stays as the placement has it, and its part of the placement."""
-    inside = np.zeros(len(instance.nodes), dtype=np.bool_)
-    inside[chosen] = True
-    out_leave, out_come = ({key: k for key, k in steps.items() if not inside[key[1]]} for steps in (local.departures, local.arrivals))
+def applied(instance: Instance, local: Local) -> Instance:
+    """The instance after a placement has been carried out: who has moved or been placed is part of ``room`` and the base counts."""
+    room, there, pods = instance.room.copy(), instance.there.copy(), instance.pods.copy()
+    spent = [0] * len(instance.budgets)
+    places = [None if b.nodes is None else frozenset(b.nodes.tolist()) for b in instance.budgets]
+    for (c, n), count in local.departures.items():
+        room[n] += count * instance.asks[c]
+        there[c, n] -= count
+        for b in instance.budgets_of[c]:
+            some = places[b]
+            if some is None or n in some:
+                spent[b] += count
+    for (c, n), count in local.arrivals.items():
+        room[n] -= count * instance.asks[c]
+        if instance.waiting[c]:
+            pods[c] -= count
+    return replace(
+        instance,
+        room=room,
+        there=there,
+        pods=pods,
+        joints=tuple(_applied(joint, local) for joint in instance.joints),
+        budgets=tuple(replace(b, limit=b.limit - k) for b, k in zip(instance.budgets, spent, strict=True)),
+    )
+
+
+def _applied(joint: Joint, local: Local) -> Joint:
+    base = [joint.base_one.copy(), joint.base_other.copy()]
+    for side, group in enumerate((frozenset(joint.one.tolist()), frozenset(joint.other.tolist()))):
+        for steps, sign in ((local.departures, -1), (local.arrivals, 1)):
+            for (c, n), k in steps.items():
+                if c in group and joint.domain[n] >= 0:
+                    base[side][joint.domain[n]] += sign * k
+    return replace(joint, base_one=base[0], base_other=base[1])
+
+
+def cut(instance: Instance, chosen: Ints) -> Instance:
+    """A block: some nodes of an instance."""
     at_home = np.asarray(instance.there[:, chosen] > 0).any(axis=1)
     useful = np.asarray(at_home | (instance.waiting & np.asarray(instance.reach[:, chosen]).any(axis=1)))
-    useful[[c for c, n in local.arrivals if inside[n]]] = True
     classes = np.flatnonzero(useful)
     here = {int(c): i for i, c in enumerate(classes)}
     where = {int(n): i for i, n in enumerate(chosen)}
-    pods, owed = instance.pods.copy(), instance.owed.copy()
-    for (c, _), k in out_come.items():
-        owed[c] -= k
-        if instance.waiting[c]:
-            pods[c] -= k
-    for (c, _), k in out_leave.items():
-        owed[c] += k
-    owed[instance.waiting] = 0
-    block = Instance(
-        cluster=instance.cluster,
+    block = replace(
+        instance,
         nodes=instance.nodes[chosen],
         classes=instance.classes[classes],
-        resources=instance.resources,
         room=instance.room[chosen],
         asks=instance.asks[classes],
         waiting=instance.waiting[classes],
         priority=instance.priority[classes],
-        pods=pods[classes],
+        pods=instance.pods[classes],
         there=instance.there[np.ix_(classes, chosen)],
         reach=instance.reach[np.ix_(classes, chosen)],
-        owed=owed[classes],
-        joints=tuple(_cut_joint(j, here, chosen, out_leave, out_come) for j in instance.joints),
-        budgets=tuple(_cut_budget(b, here, where, out_leave) for b in instance.budgets),
+        joints=tuple(_cut_joint(j, here, chosen) for j in instance.joints),
+        budgets=tuple(_cut_budget(b, here, where) for b in instance.budgets),
         ratio=None,
     )
-    part = Local(
-        departures={(here[c], where[n]): k for (c, n), k in local.departures.items() if n in where and c in here},
-        arrivals={(here[c], where[n]): k for (c, n), k in local.arrivals.items() if n in where and c in here},
-    )
-    return _indexed(_compact(block)), part
+    return indexed(_compact(block))
 
 
 def _compact(block: Instance) -> Instance:
@@ -363,30 +416,10 @@ def _compact(block: Instance) -> Instance:
     )
 
 
-def _cut_joint(joint: Joint, here: Mapping[int, int], chosen: Ints, leave: Steps, come: Steps) -> Joint:
-    base = [joint.base_one.copy(), joint.base_other.copy()]
-    for side, group in enumerate((set(joint.one.tolist()), set(joint.other.tolist()))):
-        for steps, sign in ((leave, -1), (come, 1)):
-            for (c, n), k in steps.items():
-                if c in group and joint.domain[n] >= 0:
-                    base[side][joint.domain[n]] += sign * k
-    return replace(
-        joint,
-        one=_some(joint.one.tolist(), here),
-        other=_some(joint.other.tolist(), here),
-        domain=joint.domain[chosen],
-        base_one=base[0],
-        base_other=base[1],
-    )
+def _cut_joint(joint: Joint, here: Mapping[int, int], chosen: Ints) -> Joint:
+    return replace(joint, one=_some(joint.one.tolist(), here), other=_some(joint.other.tolist(), here), domain=joint.domain[chosen])
 
 
-def _cut_budget(budget: Budget, here: Mapping[int, int], where: Mapping[int, int], leave: Steps) -> Budget:
-    members = set(budget.members.tolist())
-    places = None if budget.nodes is None else set(budget.nodes.tolist())
-    spent = sum(k for (c, n), k in leave.items() if c in members and (places is None or n in places))
-    return replace(
-        budget,
-        members=_some(budget.members.tolist(), here),
-        nodes=None if budget.nodes is None else _some(budget.nodes.tolist(), where),
-        limit=budget.limit - spent,
-    )
+def _cut_budget(budget: Budget, here: Mapping[int, int], where: Mapping[int, int]) -> Budget:
+    nodes = None if budget.nodes is None else _some(budget.nodes.tolist(), where)
+    return replace(budget, members=_some(budget.members.tolist(), here), nodes=nodes)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import gcd
 
 import numpy as np
@@ -18,8 +18,7 @@ import numpy.typing as npt
 from ortools.sat.python import cp_model
 
 from descheduler.domain.rows import AtMost, Exclude
-from descheduler.solver.arrays import Instance, Joint, Local, Steps, placed
-from descheduler.solver.state import netted
+from descheduler.solver.arrays import Instance, Joint, Local, Move, Steps, local_of, netted, placed
 
 PLACES = 16
 """Nodes a class that moves may go to, besides those of the hint: the roomiest it can reach."""
@@ -55,6 +54,8 @@ class Point:
     """(priority, count), highest first."""
     cut_short: bool = False
     """The wall clock ended the search."""
+    sequence: tuple[Move, ...] = ()
+    """The same as moves, each lawful after those before it; empty when no order is known."""
 
     @property
     def moves(self) -> int:
@@ -63,6 +64,11 @@ class Point:
 
 def point(instance: Instance, local: Local, cut_short: bool = False) -> Point:
     return Point(local=local, placed=tuple(sorted(placed(instance, local).items(), reverse=True)), cut_short=cut_short)
+
+
+def in_order(instance: Instance, sequence: Sequence[Move], cut_short: bool = False) -> Point:
+    """The answer that a sequence of moves is."""
+    return replace(point(instance, local_of(sequence), cut_short), sequence=tuple(sequence))
 
 
 Key = tuple[int, int, int]
@@ -103,23 +109,22 @@ class _Block:
                     self.leave.update(((c, n, wave), variable) for wave, variable in enumerate(some))
                     if len(some) > 1:
                         self.cp.add(cp_model.LinearExpr.sum(some) <= here)
-                most = int(instance.there[c].sum()) + max(0, int(instance.owed[c]))
+                most = int(instance.there[c].sum())
                 places = sorted({*_roomiest(instance.reach[c], share), *hinted[c]}) if most else []
             for n in places if most > 0 else ():
                 for wave in (last,) if instance.waiting[c] else range(max(1, last)):
                     self.come[c, n, wave] = self.cp.new_int_var(0, most, "")
 
     def _balance(self) -> None:
-        """Whoever leaves comes in the same wave; what nodes outside owe comes in any."""
+        """Whoever leaves comes in the same wave."""
         for c in sorted({*self._leaving, *self._coming}):
             come, gone = self._coming.get(c, ()), self._leaving.get(c, ())
             if self.instance.waiting[c]:
                 self.cp.add(cp_model.LinearExpr.sum([v for _, v in come]) <= int(self.instance.pods[c]))
                 continue
-            owed, waves = int(self.instance.owed[c]), max(1, self.work.waves)
-            for some in [range(waves)] if owed else [range(w, w + 1) for w in range(waves)]:
-                arriving = cp_model.LinearExpr.sum([v for k, v in come if k[2] in some])
-                self.cp.add(arriving - cp_model.LinearExpr.sum([v for k, v in gone if k[2] in some]) == owed)
+            for wave in range(max(1, self.work.waves)):
+                arriving = cp_model.LinearExpr.sum([v for k, v in come if k[2] == wave])
+                self.cp.add(arriving == cp_model.LinearExpr.sum([v for k, v in gone if k[2] == wave]))
 
     def _capacity(self) -> None:
         instance = self.instance
@@ -206,9 +211,8 @@ class _Block:
                         moved[c, d].append((variable, sign))
                     elif c in counted and d >= 0:
                         waiting[d].append(variable)
-        for (c, _), terms in sorted(moved.items()):
-            if not self.instance.owed[c]:
-                self.cp.add(cp_model.LinearExpr.weighted_sum([v for v, _ in terms], [s for _, s in terms]) == 0)
+        for _, terms in sorted(moved.items()):
+            self.cp.add(cp_model.LinearExpr.weighted_sum([v for v, _ in terms], [s for _, s in terms]) == 0)
         limit = joint.limit if joint.guard < 0 else min(joint.limit, joint.guard)
         for d, high in enumerate(waiting):
             for low in range(-1 if joint.few else 0, 0 if joint.few else count):
@@ -340,8 +344,6 @@ def timed(instance: Instance, local: Local, waves: int) -> Iterator[tuple[int, i
                     freed[source] += instance.asks[c]
                     yield c, source, wave, -1
         free += freed
-    for c, n in leaving:  # what the block owes to nodes outside
-        yield c, n, 0, -1
     for (c, n), k in sorted(local.arrivals.items()):
         if instance.waiting[c]:
             for _ in range(k):

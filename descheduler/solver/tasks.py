@@ -2,13 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from descheduler.solver.arrays import Instance, Local, placed
-from descheduler.solver.block import Point, Work, point, solve_block
+from descheduler.solver.arrays import Instance, Local, Move, local_of, placed
+from descheduler.solver.block import Point, Work, in_order, point, solve_block
 from descheduler.solver.bounds import Cut, Proof, bounds, exchanges, together
-from descheduler.solver.greedy import Manner, greedy, stairs
+from descheduler.solver.compiled import compiled
+from descheduler.solver.kernels import rounds, slots
+from descheduler.solver.kernels.memory import STAIRS, WORTH, Memory
+
+CHUNK = 200
+"""Rounds between two looks at the clock."""
+PLAIN = 16
+"""Nodes up to which the kernels run uncompiled: loading their machine code takes longer than such a search."""
+HEAT = 2 * WORTH
+SETTLED = 0.15
+"""Share of its rounds that a block searches which has reached its bounds, for fewer moves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quest:
+    """One block's task for ruin and recreate."""
+
+    instance: Instance
+    hint: tuple[Move, ...] = ()
+    """Where to begin; what is not lawful of it is left out."""
+    most: int
+    """Moves at most."""
+    waves: int
+    """Waves of moves at most; a pod may be placed one wave later."""
+    rounds: int = 0
+    """0: the greedy alone."""
+    seed: int = 0
+    seconds: float | None = None
+    """When to stop at the latest, from the start; only an emergency stop."""
+    owing: tuple[int, ...] = ()
+    """Nodes at which pods of other blocks arrive."""
+    frontier: bool = False
+    """Whether the best answers with fewer moves are wanted too."""
+    ceilings: tuple[tuple[int, int], ...] = ()
+    """(priority, most pods) as far as it was asked before; reaching them ends the search early."""
+    price: int | None = None
+    """Worth of a move where moves are scarce; a pod of the lowest priority is worth a thousand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,15 +53,7 @@ class Improved:
     """A block's answers, and what was proven about it on the way."""
 
     points: tuple[Point, ...]
-    ceilings: tuple[tuple[int, int], ...]
-
-
-def first_points(instance: Instance, most: int | None) -> tuple[Point, ...]:
-    """The greedy's answers: the better of two orders, or with few moves every step of its stairs."""
-    if most is not None:
-        return tuple(point(instance, local) for local in stairs(instance, Manner(most_moves=most, large_first=False)))
-    found = [point(instance, greedy(instance, Manner(large_first=large))) for large in (True, False)]
-    return (max(found, key=lambda p: (vector(instance, p.local), -p.moves)),)
+    ceilings: tuple[tuple[int, int], ...] = ()
 
 
 def vector(instance: Instance, local: Local) -> tuple[int, ...]:
@@ -33,13 +62,76 @@ def vector(instance: Instance, local: Local) -> tuple[int, ...]:
     return tuple(counts.get(p, 0) for p in sorted({int(p) for p in instance.priority[instance.waiting]}, reverse=True))
 
 
+def seek(quest: Quest) -> Improved:
+    """Greedy on top of the hint, then rounds of ruin and recreate: all of them, or few once the block's bounds are reached."""
+    started = time.monotonic()
+    memory = _started(quest)
+    ceilings: Mapping[int, int] = {}
+    short = False
+    if quest.rounds:
+        held = placed(quest.instance, local_of(memory.best()))
+        ceilings = dict(quest.ceilings)
+        if not ceilings and not quest.frontier:
+            ceilings = bounds(quest.instance, held, quest.seconds, onward=True).bounds
+        short = _searched(quest, memory, ceilings, started)
+    found = memory.frontier() if quest.frontier else [memory.best()]
+    points = tuple(in_order(quest.instance, moves, short) for moves in found)
+    return Improved(points=points, ceilings=tuple(sorted(ceilings.items(), reverse=True)))
+
+
+def _run(instance: Instance) -> tuple[Callable[..., None], Callable[..., None], Callable[..., None]]:
+    functions = (rounds.resume, rounds.greedy, rounds.search)
+    if len(instance.nodes) <= PLAIN:
+        return functions
+    resume, greedy, search = (compiled(function) for function in functions)
+    return resume, greedy, search
+
+
+def _started(quest: Quest) -> Memory:
+    """The hint, then whoever comes on top of it."""
+    memory = Memory(
+        quest.instance,
+        most=quest.most,
+        waves=quest.waves,
+        stairs=STAIRS if quest.frontier else 0,
+        seed=quest.seed,
+        owing=quest.owing,
+    )
+    resume, greedy, _ = _run(quest.instance)
+    m, longest = memory.vector, memory.longest
+    if quest.price is not None:
+        m[slots.PRICE] = quest.price
+    m[slots.ROUNDS], m[slots.HEAT] = max(1, quest.rounds), HEAT
+    resume(m, longest, memory.record(quest.hint))
+    for price in (1, 2, 4, quest.most) if quest.frontier else (quest.most,):
+        greedy(m, longest, price)
+    return memory
+
+
+def _searched(quest: Quest, memory: Memory, ceilings: Mapping[int, int], started: float) -> bool:
+    """All rounds, or until the bounds are reached and some more; whether the clock ended it."""
+    _, _, search = _run(quest.instance)
+    m, done, most = memory.vector, 0, quest.rounds
+    wanted = tuple(ceilings.get(p, -1) for p in sorted({int(p) for p in quest.instance.priority[quest.instance.waiting]}, reverse=True))
+    reached = False
+    while done < most:
+        if quest.seconds is not None and time.monotonic() - started > quest.seconds:
+            return True
+        if not reached and wanted and -1 not in wanted and memory.gained() >= wanted:
+            reached = True
+            most = min(most, done + int(SETTLED * quest.rounds) + 1)
+        search(m, memory.longest, min(CHUNK, most - done))
+        done += CHUNK
+    return False
+
+
 def improve(work: Work) -> Improved:
-    """The block's bound, then CP-SAT unless the hint has reached it."""
+    """CP-SAT on a block unless the hint has reached the block's bounds."""
     reached = placed(work.instance, work.hint)
     ceilings = bounds(work.instance, reached, work.seconds, onward=True).bounds if work.points == 1 else {}
-    if ceilings and all(reached.get(p, 0) >= most for p, most in ceilings.items()):
-        return Improved(points=(point(work.instance, work.hint),), ceilings=tuple(sorted(ceilings.items(), reverse=True)))
     told = tuple(sorted(ceilings.items(), reverse=True))
+    if ceilings and all(reached.get(p, 0) >= most for p, most in ceilings.items()):
+        return Improved(points=(point(work.instance, work.hint),), ceilings=told)
     return Improved(points=solve_block(replace(work, ceilings=told)), ceilings=told)
 
 
@@ -65,8 +157,3 @@ def all_together(
     """Bounds of all clusters in one programme."""
     instances, cuts, reached, open_, ratio, seconds = asked
     return together(instances, cuts, dict(reached), open_, ratio, seconds)
-
-
-def first(asked: tuple[Instance, int | None]) -> tuple[Point, ...]:
-    """``first_points`` as one task."""
-    return first_points(*asked)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from descheduler import pipeline
@@ -13,17 +15,24 @@ from descheduler.diagnose import diagnose
 from descheduler.domain.placement import Route
 from descheduler.domain.plan import Category
 from descheduler.domain.problem import Problem
+from descheduler.domain.rows import AtMost
 from descheduler.federation.recorded import RecordedFleet
 from descheduler.output.json_plan import plan_to_json
 from descheduler.policy.policy import Policy
 from descheduler.portfolio import Found
+from descheduler.portfolio import units as portfolio_units
 from descheduler.portfolio.executors import Inline
 from descheduler.portfolio.fleet import FleetSearch
 from descheduler.portfolio.publish import publish
-from descheduler.solver.arrays import Instance, Local, Rows, cut, placed
+from descheduler.solver.arrays import Budget, Instance, Joint, Rows, applied, indexed, local_of, placed, to_steps
 from descheduler.solver.block import Work, solve_block
-from descheduler.solver.greedy import Manner, greedy, stairs
-from descheduler.solver.state import State
+from descheduler.solver.compiled import compiled
+from descheduler.solver.compiled import remarks as compiled_remarks
+from descheduler.solver.kernels import rounds, slots
+from descheduler.solver.kernels.memory import Memory
+from descheduler.solver.kernels.rounds import greedy
+from descheduler.solver.kernels.steps import back
+from descheduler.solver.tasks import Quest, seek
 from descheduler.verify import violations
 from tests.builders import NOW
 from tests.judge import judge
@@ -102,10 +111,57 @@ def instances(seed: int) -> Iterator[Instance]:
         yield rows.instance(cluster)
 
 
+def a_crowded_instance(seed: int) -> Instance:
+    """Ten nodes, nearly full of small pods, and large ones that wait; classes of which one node takes one pod, and a budget."""
+    rng = np.random.default_rng(seed)
+    classes, nodes, waiting = 24, 10, 6
+    asks = np.column_stack([rng.integers(1, 5, classes), rng.integers(1, 5, classes)])
+    asks[:waiting] = rng.integers(4, 9, (waiting, 2))
+    there = np.zeros((classes, nodes), dtype=np.int32)
+    there[waiting:] = rng.random((classes - waiting, nodes)) < 0.25
+    held = there.T @ asks
+    ones = np.ones(1, dtype=np.int64)
+    alone = [
+        Joint(
+            kind=AtMost,
+            one=c * ones,
+            other=ones[:0],
+            domain=np.arange(nodes),
+            limit=1,
+            guard=-1,
+            few=False,
+            base_one=there[c] * 1,
+            base_other=ones[:0],
+        )
+        for c in range(waiting, classes, 3)
+    ]
+    return indexed(
+        Instance(
+            cluster="east",
+            nodes=np.arange(nodes),
+            classes=np.arange(classes),
+            resources=("cpu", "memory"),
+            room=(held.max(axis=0) - held + rng.integers(0, 3, (nodes, 2))).astype(np.int64),
+            asks=asks.astype(np.int64),
+            waiting=np.arange(classes) < waiting,
+            priority=np.array([10 * (c % 3) for c in range(classes)]),
+            pods=np.where(np.arange(classes) < waiting, 2, there.sum(axis=1)).astype(np.int64),
+            there=there,
+            reach=rng.random((classes, nodes)) < 0.8,
+            joints=tuple(alone),
+            budgets=(Budget(members=np.arange(waiting, classes, 2), nodes=None, limit=6, row=0),),
+        )
+    )
+
+
+def quest(instance: Instance, **told: Any) -> Quest:
+    return Quest(**{"instance": instance, "most": int(instance.there.sum()), "waves": 4, **told})
+
+
 def test_a_block_keeps_what_its_hint_places_and_never_exceeds_its_moves() -> None:
     for seed in SEEDS:
         for instance in instances(seed):
-            hint = greedy(instance, Manner())
+            hint = seek(quest(instance)).points[0].local
 
             points = solve_block(Work(instance=instance, hint=hint, most=hint.moves, points=4, effort=0.1))
 
@@ -114,48 +170,82 @@ def test_a_block_keeps_what_its_hint_places_and_never_exceeds_its_moves() -> Non
             assert points[0].moves <= hint.moves, f"seed {seed}"
 
 
-def test_every_step_of_the_stairs_costs_no_more_than_the_one_above() -> None:
+def test_rounds_lose_nothing_of_the_greedy_and_keep_to_the_moves_they_may_make() -> None:
+    better = 0
+    for seed in range(20):
+        for instance in (*instances(seed), a_crowded_instance(seed)):
+            first, then = (seek(quest(instance, most=9, rounds=count)).points[0] for count in (0, 60))
+
+            assert (then.placed, -then.moves) >= (first.placed, -first.moves), f"seed {seed}"
+            assert then.moves <= 9
+            better += then != first
+    assert better
+
+
+def test_a_frontier_gives_fewer_moves_for_fewer_pods() -> None:
     for seed in SEEDS:
         for instance in instances(seed):
-            found = stairs(instance, Manner(most_moves=5))
+            points = seek(quest(instance, rounds=30, frontier=True)).points
 
-            moves = [local.moves for local in found]
+            moves = [p.moves for p in points]
             assert moves == sorted(moves, reverse=True)
-            assert found[-1] == Local()
+            assert moves[-1] == 0
 
 
-def test_a_step_taken_back_leaves_no_trace() -> None:
+def test_steps_taken_back_leave_no_trace() -> None:
+    taken = 0
+    for seed in range(20):
+        for instance in (*instances(seed), a_crowded_instance(seed)):
+            memory = Memory(instance, most=9, waves=4)
+            m, untouched = memory.vector, memory.vector.copy()
+            greedy(m, memory.longest, 9)
+            taken += m[slots.LENGTH]
+
+            back(m, 0)
+
+            for slot in (slots.FREE, slots.CALM, slots.LEFT, slots.KEPT, slots.COUNT_ONE, slots.COUNT_OTHER, slots.SPENT, slots.LAST):
+                place = int(m[slot])
+                assert (memory.part(slot) == untouched[place : place + memory.part(slot).size]).all(), f"seed {seed}, slot {slot}"
+    assert taken > 20
+
+
+def test_compiled_rounds_do_what_plain_ones_do() -> None:
+    seen = 0
+    for seed in range(12):
+        for instance in (*instances(seed), a_crowded_instance(seed)):
+            books = [Memory(instance, most=9, waves=4) for _ in range(2)]
+            for memory, greedily, search in zip(books, (greedy, compiled(greedy)), (rounds.search, compiled(rounds.search)), strict=True):
+                memory.vector[slots.ROUNDS], memory.vector[slots.HEAT] = 50, 2000
+                greedily(memory.vector, memory.longest, 9)
+                search(memory.vector, memory.longest, 50)
+
+            assert (books[0].vector == books[1].vector).all(), f"seed {seed}"
+            seen += books[0].vector[slots.LENGTH] > 0
+    assert compiled_remarks() == ()
+    assert seen > 5
+
+
+@pytest.mark.parametrize("block", [1, 2, 3])
+def test_blocks_keep_the_books_of_the_whole(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Free room, moves and placed pods of all blocks add up; what crosses them is a unit of its own."""
+    monkeypatch.setattr(portfolio_units, "BLOCK", block)
+    crossed = 0
     for seed in SEEDS:
         for instance in instances(seed):
-            state, untouched = State(instance, greedy(instance, Manner())), State(instance)
-            state.trail.clear()
-            fresh = State(instance)
-            for (c, n), _ in sorted(state.local().arrivals.items()):
-                source = next((s for (d, s) in state.local().departures if d == c), -1)
-                if instance.waiting[c] or source >= 0:
-                    fresh.take((c, -1 if instance.waiting[c] else source, n))
+            moves = seek(quest(instance)).points[0].sequence
 
-            fresh.back(0)
+            found = portfolio_units.units(instance, moves, (0, seed))
 
-            assert (fresh.free == untouched.free).all()
-            assert (fresh.calm == untouched.calm).all()
-            assert (fresh.kept == untouched.kept).all()
-            assert all((a == b).all() for a, b in zip(fresh.one, untouched.one, strict=True))
-            assert fresh.local() == Local()
-
-
-def test_blocks_cut_from_an_instance_keep_its_books() -> None:
-    """Free room, moves and placed pods of all blocks add up to the whole."""
-    for seed in SEEDS:
-        for instance in instances(seed):
-            local = greedy(instance, Manner())
-            nodes = range(len(instance.nodes))
-            units = [cut(instance, State(instance).instance.nodes[[n]] * 0 + n, local) for n in nodes]
-
-            assert sum(part.moves for _, part in units) == local.moves
-            for block, part in units:
-                gained = sum(part.arrivals.values()) - sum(k for (c, _), k in part.arrivals.items() if block.waiting[c]) - part.moves
-                assert gained == int(block.owed.sum()), f"seed {seed}"
+            assert sorted(step for u in found for step in to_steps(u.instance, u.hint)) == sorted(to_steps(instance, moves))
+            blocks = [u for u in found if not u.settled]
+            assert sorted(int(n) for u in blocks for n in u.instance.nodes) == instance.nodes.tolist()
+            after = applied(instance, local_of(moves))
+            for u in blocks:
+                where = [instance.nodes.tolist().index(n) for n in u.instance.nodes]
+                rest = applied(u.instance, local_of(u.hint))
+                assert (rest.room == after.room[where]).all(), f"seed {seed}"
+            crossed += any(u.settled for u in found)
+    assert crossed or block == 3
 
 
 def test_equal_searches_end_alike() -> None:

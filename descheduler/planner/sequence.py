@@ -1,0 +1,61 @@
+"""Waves from a sequence of steps that was found lawful one after another."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from descheduler.domain.placement import Bind, Placement, Route, Shift
+from descheduler.domain.plan import Mover
+from descheduler.domain.problem import Problem
+from descheduler.planner.ledger import Ledger
+from descheduler.planner.order import Ordered
+from descheduler.rules.movers import TECHNIQUES
+
+Step = tuple[int, int, int]
+"""(class, node it leaves or -1 for a waiting pod, node it comes to)."""
+
+
+def in_sequence(problem: Problem, steps: Sequence[Step]) -> Ordered:
+    """Each step in the first wave in which it is lawful. Nobody comes to a node before those who come there earlier in the sequence.
+
+    Room therefore never runs out in another order than the one in which it was counted.
+    """
+    ledger = Ledger(problem)
+    left = list(steps)
+    leaving = Counter((c, source) for c, source, _ in steps if source >= 0)
+    shifts: list[Shift] = []
+    binds: list[Bind] = []
+    for wave in range(1, problem.terms.waves + 1):
+        waiting: list[Step] = []
+        late: set[int] = set()
+        freed: list[int] = []
+        for step in left:
+            c, source, target = step
+            if target in late:
+                waiting.append(step)
+            elif source < 0 and ledger.bind(c, target):
+                binds.append(Bind(wave=wave, pod_class=c, target=target))
+            elif source >= 0 and (mover := _mover(problem, ledger, step, leaving)) is not None:
+                shifts.append(Shift(wave=wave, arrival_wave=wave, pod_class=c, source=source, target=target, mover=mover))
+                leaving[c, source] -= 1
+                if not leaving[c, source]:
+                    del leaving[c, source]
+                freed += [c] if TECHNIQUES[mover].spends_budget else []
+            else:
+                late.add(target)
+                waiting.append(step)
+        if len(waiting) == len(left):
+            break
+        ledger.close(freed)
+        left = waiting
+    stuck = Placement(
+        departures=Counter((c, source) for c, source, _ in left if source >= 0), arrivals=Counter((c, target) for c, _, target in left)
+    )
+    return Ordered(route=Route(shifts=tuple(sorted(shifts)), binds=tuple(sorted(binds))), stuck=stuck)
+
+
+def _mover(problem: Problem, ledger: Ledger, step: Step, leaving: Counter[tuple[int, int]]) -> Mover | None:
+    """The first of the class's movers by which the step is lawful now; it has been taken then."""
+    c, source, target = step
+    return next((m for m in problem.classes[c].movers if ledger.shift(c, source, target, m, leaving)), None)

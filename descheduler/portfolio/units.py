@@ -1,0 +1,115 @@
+"""Blocks of one round: a cluster, or some 150 nodes of one, cut anew each round; what they share is divided by one programme."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from descheduler.solver.arrays import Instance, Local, Move, applied, cut, local_of
+from descheduler.solver.block import Point
+from descheduler.solver.division import Offer, divide
+
+BLOCK = 150
+"""Nodes of one block at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """A block: its arrays and what the incumbent does there."""
+
+    instance: Instance
+    hint: tuple[Move, ...] = ()
+    owing: tuple[int, ...] = ()
+    """Nodes at which pods arrive that another block has sent."""
+    settled: bool = False
+    """Moves from block to block: nobody's to change in this round."""
+
+    @property
+    def local(self) -> Local:
+        return local_of(self.hint)
+
+    def cap(self, most: int | None = None) -> int:
+        """The moves that the block can make at all, at most ``most``."""
+        instance = self.instance
+        movers = frozenset(np.flatnonzero(instance.there.any(axis=1)).tolist())
+        whole = [b.limit for b in instance.budgets if b.nodes is None and movers <= frozenset(b.members.tolist())]
+        return max(0, min([int(instance.there.sum()), *whole, *([] if most is None else [most])]))
+
+
+def units(instance: Instance, moves: Sequence[Move], seed: Sequence[int]) -> list[Unit]:
+    """A small cluster whole; a large one in blocks, each with its share of the pods that still wait.
+
+    Moves from block to block are carried out beforehand, in the arrays, and come as a unit of their own.
+    """
+    count = -(-len(instance.nodes) // BLOCK)
+    if count <= 1:
+        return [Unit(instance=instance, hint=tuple(moves))]
+    shuffled = np.random.default_rng(list(seed)).permutation(len(instance.nodes))
+    of = np.zeros(len(instance.nodes), dtype=np.int64)
+    for block in range(count):
+        of[shuffled[block::count]] = block
+    inside = [m[1] < 0 or of[m[1]] == of[m[2]] for m in moves]
+    across = tuple(m for m, within in zip(moves, inside, strict=True) if not within)
+    found = [Unit(instance=instance, hint=across, settled=True)] if across else []
+    arriving = {target for _, _, target in across}
+    blocks = []
+    for block in range(count):
+        chosen = np.flatnonzero(of == block)
+        mine = [m for m, within in zip(moves, inside, strict=True) if within and of[m[2]] == block]
+        others = [m for m, within in zip(moves, inside, strict=True) if not (within and of[m[2]] == block)]
+        part = cut(applied(instance, local_of(others)), chosen)
+        where = {int(n): i for i, n in enumerate(chosen)}
+        here = {int(c): i for i, c in enumerate(part.classes)}
+        kept = tuple((here[int(instance.classes[c])], where.get(s, -1), where[t]) for c, s, t in mine if int(instance.classes[c]) in here)
+        blocks.append(Unit(instance=part, hint=kept, owing=tuple(sorted(where[n] for n in arriving if n in where))))
+    return [*found, *_shared_out(instance, moves, blocks)]
+
+
+def _shared_out(instance: Instance, moves: Sequence[Move], blocks: Sequence[Unit]) -> list[Unit]:
+    """Pods that still wait are offered to one block each, in turn."""
+    left = instance.pods.copy()
+    for c, source, _ in moves:
+        if source < 0:
+            left[c] -= 1
+    where = [{int(c): at for at, c in enumerate(unit.instance.classes)} for unit in blocks]
+    pods = [unit.instance.pods.copy() for unit in blocks]
+    offered = [0] * len(blocks)
+    for c in np.flatnonzero(instance.waiting).tolist():
+        name = int(instance.classes[c])
+        able = [b for b in range(len(blocks)) if name in where[b]]
+        for b in able:
+            pods[b][where[b][name]] -= left[c]
+        for _ in range(int(left[c]) if able else 0):
+            b = min(able, key=lambda b: (offered[b], b))
+            offered[b] += 1
+            pods[b][where[b][name]] += 1
+    return [replace(unit, instance=replace(unit.instance, pods=some)) for unit, some in zip(blocks, pods, strict=True)]
+
+
+def spends(instance: Instance, local: Local) -> dict[int, int]:
+    """Row to the departures counted in it."""
+    by_class: dict[int, list[tuple[int, int]]] = {}
+    for (c, n), k in local.departures.items():
+        by_class.setdefault(c, []).append((n, k))
+    found: dict[int, int] = {}
+    for c, some in by_class.items():
+        for position in instance.budgets_of[c]:
+            budget = instance.budgets[position]
+            places = None if budget.nodes is None else frozenset(budget.nodes.tolist())
+            count = sum(k for n, k in some if places is None or n in places)
+            if count:
+                found[budget.row] = found.get(budget.row, 0) + count
+    return found
+
+
+def picked(blocks: Sequence[Unit], points: Sequence[Sequence[Point]], limits: Mapping[int, int], ratio: int | None) -> list[int]:
+    """For each block the index of a point: the best of what the shared ``limits`` (row to moves) allow together."""
+    offers = [
+        [Offer(placed=dict(p.placed), moves=p.moves, spends=spends(unit.instance, p.local)) for p in some]
+        for unit, some in zip(blocks, points, strict=True)
+    ]
+    asked = Counter(row for block in offers for row in {row for offer in block for row in offer.spends})
+    return divide(offers, {row: limits[row] for row, count in asked.items() if count > 1}, ratio)
