@@ -29,7 +29,9 @@ CONTROLLED = frozenset({"daemonsets", *LATE})
 
 
 def bring_to_life(cluster: Cluster, folder: Path, within: timedelta = timedelta(minutes=3), *, as_recorded: bool = False) -> None:
-    """Return when the cluster is at rest: every pod runs or was refused a node by the scheduler, and every controller has said so.
+    """Return when every pod runs or was refused a node by the scheduler, and every controller has said so.
+
+    A node that is not ready may still get a taint more: the controller gives those out at its leisure.
 
     Workloads whose pods wait in the example come last, as they did there. Which node a pod gets is the scheduler's choice, and it
     chooses among equal nodes by lot; with ``as_recorded`` pods get the nodes they have in the example, and only what waits there is
@@ -43,8 +45,11 @@ def bring_to_life(cluster: Cluster, folder: Path, within: timedelta = timedelta(
         _create(cluster, found[name])
     for space in found["namespaces"]:
         cluster.wait_for_account(space["metadata"]["name"])
-    _add_nodes(cluster, found["nodes"])
-    unready = {node["metadata"]["name"] for node in found["nodes"] if _condition(node, "Ready") != "True"}
+    nodes = found["nodes"]
+    ready = [_node(node) for node in nodes if _condition(node, "Ready") == "True"]
+    cluster.add_nodes(*ready)
+    unready = {node["metadata"]["name"] for node in nodes if _condition(node, "Ready") != "True"}
+    _create(cluster, (_node(node, ready=False) for node in nodes if node["metadata"]["name"] in unready))
     if as_recorded:
         cluster.processes[SCHEDULER].kill()
         for name in ORDER[6:]:
@@ -54,19 +59,6 @@ def bring_to_life(cluster: Cluster, folder: Path, within: timedelta = timedelta(
     else:
         _leave_to_the_scheduler(cluster, found, within)
     _until_at_rest(cluster, unready, within)
-
-
-def _add_nodes(cluster: Cluster, nodes: list[Object]) -> None:
-    """Nodes that are not ready have been judged too when this returns: that takes a taint more."""
-    cluster.add_nodes(*(_node(node) for node in nodes if _condition(node, "Ready") == "True"))
-    _create(cluster, (_node(node, ready=False) for node in nodes if _condition(node, "Ready") != "True"))
-    cluster.api.wait("/api/v1/nodes", lambda there: all(_condition(node, "Ready") == "True" or _tainted(node) for node in there))
-
-
-def _tainted(node: Object) -> bool:
-    return {"NoSchedule", "NoExecute"} <= {
-        t["effect"] for t in node["spec"].get("taints", ()) if t["key"] == "node.kubernetes.io/not-ready"
-    }
 
 
 def _leave_to_the_scheduler(cluster: Cluster, found: Mapping[str, list[Object]], within: timedelta) -> None:

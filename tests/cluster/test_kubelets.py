@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
 from tests.cluster.controlplane.api import Object
@@ -76,6 +78,30 @@ def test_a_pod_that_ignores_its_end_stays_terminating(east: Cluster) -> None:
     assert left["metadata"]["name"] == "stubborn"
     assert "deletionTimestamp" in left["metadata"]
     assert left["status"]["phase"] == "Running"
+
+
+def test_a_pod_that_comes_back_under_its_name_is_not_taken_for_the_one_that_went(east: Cluster) -> None:
+    """Bare pods are made again the moment they are gone. kwok deletes by name: it must not do so twice."""
+    east.add_nodes(a_node("a", {"cpu": "64", "memory": "64Gi"}))
+    east.namespace("shop")
+    bodies = {f"bare-{i}": a_pod(f"bare-{i}", "shop", nodeName="a") for i in range(40)}
+    east.api.create_all(list(bodies.values()))
+    east.api.wait(PODS, lambda pods: sum(condition(pod, "Ready") == "True" for pod in pods) == len(bodies))
+    version = east.api.get(PODS)["metadata"]["resourceVersion"]
+
+    for name in bodies:
+        east.api.delete(f"{PODS}/{name}")
+    with ThreadPoolExecutor(8) as pool:
+        gone = (
+            event["object"]
+            for event in east.api.watch(PODS, {"resourceVersion": version, "timeoutSeconds": 60})
+            if event["type"] == "DELETED"
+        )
+        successors = [pool.submit(east.api.create, bodies[pod["metadata"]["name"]]) for pod in islice(gone, len(bodies))]
+
+    made = {successor.result()["metadata"]["uid"] for successor in successors}
+    pods = east.api.wait(PODS, lambda pods: [condition(pod, "Ready") for pod in pods] == ["True"] * len(bodies))
+    assert {pod["metadata"]["uid"] for pod in pods} == made
 
 
 def test_an_evicted_pod_of_a_job_ends_as_failed_and_counts_as_a_failure(east: Cluster) -> None:
