@@ -1,8 +1,9 @@
 """Rivals: between waves any waiting pod may take any node as soon as it fits there. Which planned arrivals does that endanger?
 
 DESIGN.md sections 4 and 5; kubernetes.md 1.6: room kept by a gated, nominated copy counts against rivals of equal and
-lower priority on the default scheduler, on that node, and only against those. The answer errs towards danger: a rival
-is held off by anti-affinity to someone who is there for certain, never by its own spread, and all that fit may come together.
+lower priority on the default scheduler, on that node, from the wave in which the copy is made (`Plan.room_kept_from`), and only
+against those. The answer errs towards danger: a rival is held off by anti-affinity to someone who is there for certain, never by
+its own spread, and all that fit may come together.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ class _Step:
     pod_class: PodClass
     node: int
     wave: int
-    kept: bool
-    """Whether its room is kept while it is being made."""
+    kept_from: int | None
+    """The wave from which on a copy keeps its room; ``None`` when none does."""
     sibling: bool
     """A waiting pod: planned pods of its own class may trade places with it."""
     contested: bool = False
@@ -56,9 +57,10 @@ class _Step:
     twin: int | None = None
     """The node of its old self, if that stays until it has come."""
 
-    def shielded_from(self, rival: PodClass) -> bool:
-        """Whether a nominated copy on the node counts against the rival."""
-        return self.kept and rival.priority <= self.pod_class.priority and rival.spec.scheduler == DEFAULT_SCHEDULER
+    def shielded_from(self, rival: PodClass, at: int) -> bool:
+        """Whether in a wave a nominated copy on the node counts against the rival."""
+        kept = self.kept_from is not None and at >= self.kept_from
+        return kept and rival.priority <= self.pod_class.priority and rival.spec.scheduler == DEFAULT_SCHEDULER
 
 
 class Rivals:
@@ -90,11 +92,22 @@ class Rivals:
     def endangered(self, route: Route) -> tuple[frozenset[int], frozenset[int]]:
         """Indices of the binds and of the shifts whose place a rival may take or spoil before they arrive."""
         classes = self.problem.classes
+        made: dict[int, int] = {}
+        """Node to the first wave in which somebody leaves it."""
+        for s in route.shifts:
+            made[s.source] = min(s.wave, made.get(s.source, s.wave))
         shifts = [
-            _Step(classes[s.pod_class], s.target, s.arrival_wave, self._kept(s), False, twin=s.source if KEEPS_BOTH[s.mover] else None)
+            _Step(
+                classes[s.pod_class],
+                s.target,
+                s.arrival_wave,
+                self._kept_from(s, made),
+                False,
+                twin=s.source if KEEPS_BOTH[s.mover] else None,
+            )
             for s in route.shifts
         ]
-        binds = [_Step(classes[b.pod_class], b.target, b.wave, self._kept(b), True, b.contested) for b in route.binds]
+        binds = [_Step(classes[b.pod_class], b.target, b.wave, self._kept_from(b, made), True, b.contested) for b in route.binds]
         there: dict[int, list[_Step]] = defaultdict(list)
         for step in (*shifts, *binds):
             there[step.node].append(step)
@@ -105,10 +118,11 @@ class Rivals:
             frozenset(i for i, step in enumerate(shifts) if watch.in_danger(step)),
         )
 
-    def _kept(self, step: Shift | Bind) -> bool:
-        if step.mover is Mover.SCHEDULE or self.problem.terms.reserve == "Never":
-            return False
-        return TECHNIQUES[step.mover].reserves
+    def _kept_from(self, step: Shift | Bind, made: Mapping[int, int]) -> int | None:
+        """At the latest what `Plan.room_kept_from` says of the step: which moves are for whom is not known yet."""
+        if step.mover is Mover.SCHEDULE or self.problem.terms.reserve == "Never" or not TECHNIQUES[step.mover].reserves:
+            return None
+        return min(step.wave, made.get(step.target, step.wave))
 
     def _stages(self, route: Route) -> list[_Stage]:
         """Every wave of the route. What a wave does not touch is shared with the snapshot: a large fleet has few moves."""
@@ -219,8 +233,7 @@ class _Watch:
         """Whether rivals could leave the step without its room, its distance or its balance."""
         taken: Amounts = {}
         for rival in self.rivals.of(step.pod_class.cluster):
-            if not step.shielded_from(rival):
-                self.rivals.add(taken, rival.index, self._how_many(rival, step, step.node))
+            self.rivals.add(taken, rival.index, self._how_many(rival, step, step.node))
         if any(self._shunned(rival, step) for rival in self.rivals.clashing(step.pod_class)):
             return True
         room, used = self.rivals.problem.nodes[step.node].allocatable, self.stages[step.wave - 1].during_used[step.node]
@@ -234,13 +247,9 @@ class _Watch:
         """Whether a rival could come so near that the two exclude each other."""
         for key in self.rivals.keys(step.pod_class, rival):
             for node in self.rivals.domain(step.node, key):
-                if node == step.node and step.shielded_from(rival):
-                    continue
                 if self._how_many(rival, step, node):
                     return True
-        if conflict(step.pod_class, rival) is None or step.shielded_from(rival):
-            return False
-        return bool(self._how_many(rival, step, step.node))
+        return conflict(step.pod_class, rival) is not None and bool(self._how_many(rival, step, step.node))
 
     def _rows_of(self, step: _Step) -> list[Spread | Needs]:
         return self.rivals.rows_of.get(step.pod_class.index, [])
@@ -261,21 +270,22 @@ class _Watch:
         before = here = sum(stage.during.of(c).get(n, 0) for c in row.group for n in nodes)
         for rival in self.rivals.of(step.pod_class.cluster):
             if rival.index in row.group:
-                places = (n for n in nodes if not (n == step.node and step.shielded_from(rival)))
-                here += min(len(rival.pods), sum(self._how_many(rival, step, n) for n in places))
+                here += min(len(rival.pods), sum(self._how_many(rival, step, n) for n in nodes))
         least = [sum(stage.least.of(c).get(n, 0) for c in row.group for n in domain) for domain in row.domains if domain != nodes]
         emptiest = 0 if len(row.domains) < row.min_domains else min([here, *least])
         return here > before and here - emptiest > row.max_skew
 
     def _how_many(self, rival: PodClass, step: _Step, node: int) -> int:
-        """The most pods of a class that could slip onto a node before the step's own wave has ended."""
-        if not self.rivals.admits(rival, node):
+        """The most pods of a class that could slip onto a node before the step's own wave has ended, or its copy is there."""
+        if (node == step.node and step.shielded_from(rival, 1)) or not self.rivals.admits(rival, node):
             return 0
         planned = self.planned[rival.index]
         same = step.sibling and rival.index == step.pod_class.index
         room = self.rivals.problem.nodes[node].allocatable
         best = 0
         for at, stage in enumerate(self.stages[: step.wave], start=1):
+            if node == step.node and step.shielded_from(rival, at):
+                break
             loose = len(rival.pods) - sum(not b.contested for b in planned)
             if not same:
                 loose += sum(b.wave >= at for b in planned if not b.contested)
@@ -285,7 +295,7 @@ class _Watch:
                 continue
             kept: Amounts = {}
             for other in self.there.get(node, ()):
-                if other.wave >= at and other.shielded_from(rival):
+                if other.wave >= at and other.shielded_from(rival, at):
                     self.rivals.add(kept, other.pod_class.index, 1)
             used = stage.least_used[node]
             fitting = min(((room[r] - used.get(r, 0) - kept.get(r, 0)) // a for r, a in self.rivals.surely_asked(rival)), default=0)

@@ -10,6 +10,7 @@ from descheduler.domain.problem import Problem
 from descheduler.domain.selectors import HostPort, Taint, Toleration
 from descheduler.rivals import settled
 from tests.builders import Thing, a_node, a_pod, near
+from tests.plan_builders import a_move, a_placement, a_plan
 from tests.problems import HOLD, a_problem, a_route, bind, shift
 
 SPARE = (a_node("big", cpu=8), a_node("small", cpu=4), a_pod("cart", of="cart", on="big", cpu=4))
@@ -152,6 +153,47 @@ def test_a_surge_keeps_its_room_while_it_is_being_made() -> None:
     _, robbed = outcome(problem, *moves)
 
     assert robbed == []
+
+
+def late(wave: int, leaver_wave: int | None = None, **rival: Any) -> list[str]:
+    """Who is robbed when ``a`` is surged to ``n1``, where it and ``early`` fit beside ``b`` but not both of them."""
+    problem = a_problem(
+        a_node("n0", cpu=4),
+        a_node("n1", cpu=8),
+        a_node("n2", cpu=4, taints=[Taint("b", "", "NoSchedule")]),
+        a_pod("a", of="a", on="n0", cpu=4),
+        a_pod("b", of="b", on="n1", cpu=4, tolerations=[Toleration("b")]),
+        a_pod("early", of="early", kind="StatefulSet", cpu=1, node_selector={"kubernetes.io/hostname": "n1"}, **rival),
+    )
+    steps = [shift(problem, "a", "n1", wave=wave)]
+    if leaver_wave is not None:
+        steps.append(shift(problem, "b", "n2", wave=leaver_wave))
+    return outcome(problem, *steps)[1]
+
+
+def test_room_is_kept_from_the_wave_in_which_the_copy_is_made_and_not_before() -> None:
+    """Until ``a``'s copy is there nothing keeps ``early`` off the room that was there from the start."""
+    assert late(wave=1) == []
+    assert late(wave=2) == ["a"]
+    assert late(wave=3, leaver_wave=1) == []
+    assert late(wave=3, leaver_wave=3) == ["a"]
+
+
+def test_the_room_of_a_surge_is_kept_as_early_as_the_executor_makes_its_copy() -> None:
+    a, b, c = a_pod("a", on="n0", of="a"), a_pod("b", on="n1", of="b"), a_pod("c", on="n3", of="c")
+    train = a_pod("train", of="train")
+    plan = a_plan(
+        a_move(c, "n4", wave=2, room_for=[train]),
+        a_move(b, "n2", wave=3),
+        a_move(a, "n1", wave=4),
+        a_placement(train, "n0", wave=5, mover=Mover.SURGE),
+    )
+    waves = {move.pod.name: plan.room_kept_from(move) for move in plan.moves}
+
+    assert waves == {"c": 2, "b": 3, "a": 3}
+    assert plan.room_kept_from(plan.placements[0]) == 2
+    assert plan.room_kept_from(a_placement(a_pod("other"), "n0", wave=5, mover=Mover.SURGE)) == 4
+    assert plan.room_kept_from(a_placement(a_pod("other"), "n9", wave=5, mover=Mover.SURGE)) == 5
 
 
 def test_a_contested_pod_may_leave_more_room_to_its_rivals() -> None:

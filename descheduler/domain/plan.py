@@ -176,6 +176,11 @@ class Plan:
         """Running pods that stop before their successor runs: every mover but Surge."""
         return sum(move.mover is not Mover.SURGE for move in self.moves)
 
+    def room_kept_from(self, step: Move | Placed) -> int:
+        """The wave in which a copy that keeps the room of a surge is made: the first that makes such room, else the surge's own."""
+        makers = [m.wave for m in self.moves if m.source == step.target or str(step.pod) in m.makes_room_for]
+        return min([step.wave, *makers])
+
     @property
     def waves(self) -> int:
         """The highest wave number used; 0 for an empty plan."""

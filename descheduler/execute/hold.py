@@ -143,16 +143,21 @@ def _let_go(world: World, move: Move, owner_uid: str, held: Object | None) -> No
     if held is not None:
         world.reserved.pop(held, None)
     _set_held(world, move.pod.cluster, owner_uid, False)
-    _release_gated(world, move, owner_uid)
+    with suppress(Surprise):  # then the replacement does not run, and the step says so; recovery tries again
+        _release_gated(world, move, owner_uid)
 
 
 def _release_gated(world: World, move: Move, owner_uid: str) -> None:
-    for _ in range(RELEASE_ATTEMPTS):
-        pods = world.reader.pods(move.pod.cluster, move.pod.namespace)
-        gated = [p for p in pods if (controller(p) or {}).get("uid") == owner_uid and HOLD_GATE in gates(p)]
-        for pod in gated:
-            with suppress(Surprise):  # someone else wrote it in between: the next attempt reads it again
-                release(world, object_of(move.pod.cluster, pod), None)
+    """Set whoever the hold still gates free; whoever cannot be is told, when all the others are free. Raises Surprise."""
+    stuck: Surprise | None = None
+    for pod in world.reader.pods(move.pod.cluster, move.pod.namespace):
+        if (controller(pod) or {}).get("uid") == owner_uid and HOLD_GATE in gates(pod):
+            try:
+                set_free(world, object_of(move.pod.cluster, pod))
+            except Surprise as surprise:
+                stuck = surprise
+    if stuck is not None:
+        raise stuck
 
 
 def left_over(reader: Reader, cluster: str, run_id: str) -> bool:

@@ -15,6 +15,7 @@ def recreate(world: World, move: Move) -> Steps:
     if node is None:
         raise Surprise("scheduling", f"{move.pod}: a bare pod needs a node")
     _check_bare(victim)
+    _check_scheduler(world, cluster, victim)
     told = journal.manifest(world, cluster, victim, node)
     rehearsed = {**told, "metadata": {**told["metadata"], "name": f"{move.pod.name[:230]}-rehearsal"}}
     answer = ask(world, lambda: world.actuator.create(cluster, rehearsed, dry_run=True), f"dry run of {move.pod}")
@@ -47,5 +48,13 @@ def _check_bare(pod: Body) -> None:
         raise Surprise("churn", f"{meta['name']} is a static pod")
     if spec.get("resourceClaims") or spec.get("schedulingGroup"):
         raise Surprise("scheduling", f"{meta['name']} uses resource claims or a scheduling group")
-    if spec.get("schedulerName", "default-scheduler") != "default-scheduler":
-        raise Surprise("scheduling", f"{meta['name']} is scheduled by {spec['schedulerName']}")
+
+
+def _check_scheduler(world: World, cluster: str, pod: Body) -> None:
+    """Raises Surprise unless the pod's scheduler is one of those whose profile is known: the same that planning allows."""
+    name = pod["spec"].get("schedulerName") or "default-scheduler"
+    now = world.reader.cluster(cluster)
+    if now is None:
+        raise Surprise("churn", f"{cluster} cannot be read")
+    if name not in now.schedulers:
+        raise Surprise("scheduling", f"{pod['metadata']['name']} is scheduled by {name}")

@@ -267,8 +267,7 @@ def _tasks(plan: Plan, movers: Mapping[Mover, Technique]) -> tuple[Task, ...]:
 
 
 def _move_task(plan: Plan, move: Move, technique: Technique) -> Task:
-    makers = [m.wave for m in plan.moves if m.source == move.target and m.wave < move.wave] if move.mover is Mover.SURGE else []
-    first = min([move.wave, *makers])
+    first = plan.room_kept_from(move) if move.mover is Mover.SURGE else move.wave
     return Task(
         subject=move.id,
         first=first,
@@ -282,9 +281,8 @@ def _move_task(plan: Plan, move: Move, technique: Technique) -> Task:
 
 
 def _placement_task(plan: Plan, placed: Placed) -> Task:
-    makers = [m.wave for m in plan.moves if str(placed.pod) in m.makes_room_for]
     reserved = placed.mover is not Mover.SCHEDULE
-    first = min([placed.wave, *makers]) if reserved else placed.wave
+    first = plan.room_kept_from(placed) if reserved else placed.wave
     return Task(
         subject=str(placed.pod),
         first=first,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from descheduler.domain.marks import HOLD_KIND, HOLD_NAME, HOLD_NAMESPACE
+import pytest
+
+from descheduler.domain.marks import HOLD_GATE, HOLD_KIND, HOLD_NAME, HOLD_NAMESPACE
 from descheduler.domain.plan import Mover
 from descheduler.ports import Object
 from tests.builders import a_budget, a_node, a_pod
@@ -86,6 +88,23 @@ def test_a_release_that_is_refused_once_is_tried_again() -> None:
     assert told(outcome) == {"move-db-0": "Failed"}
     assert stage.where()["db-0"] in ("a", "b")
     assert stage.leftovers() == []
+
+
+@pytest.mark.parametrize("refusals", [0, 2, 3, 6])
+def test_a_gated_sibling_is_set_free_or_told(refusals: int) -> None:
+    """Its gate was put on while the hold was ending."""
+    sibling = a_pod("db-1", of="db", kind="StatefulSet", gates=[HOLD_GATE])
+    stage = Stage(a_node("a"), a_node("b"), DB)
+
+    deeds = (lambda: None, lambda: None, lambda: stage.fleet.add(sibling))  # nomination, release, the end of the hold
+    for deed in (*deeds, lambda: stage.fleet.refuse_next("patch", code=409, times=refusals)):
+        stage.fleet.before_next("patch", deed)
+
+    outcome = stage.act(a_move(DB, "b", mover=HOLD))
+
+    freed = refusals < 6  # three attempts at the end of the hold, and three a moment later
+    assert told(outcome) == {"move-db-0": "Done" if freed else "Failed"}, outcome
+    assert (stage.leftovers() == []) == freed
 
 
 def test_the_held_pods_room_is_kept_against_rivals_of_its_priority() -> None:

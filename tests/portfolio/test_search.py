@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from descheduler.domain.placement import Route
+from descheduler.domain.selectors import Taint, Toleration
 from descheduler.portfolio import Budgeted, search
 from descheduler.portfolio.score import score
 from descheduler.verify import violations
@@ -156,9 +157,9 @@ def test_rather_more_waves_than_a_contested_place() -> None:
     """``early`` has room from the start; once it is bound nobody else wants what is made for the StatefulSet's pod."""
     problem = a_problem(
         a_node("big", cpu=8),
-        a_node("small", cpu=4),
+        a_node("small", cpu=4, taints=[Taint("cart", "", "NoSchedule")]),
         a_node("free", cpu=1),
-        a_pod("cart", of="cart", on="big", cpu=4),
+        a_pod("cart", of="cart", on="big", cpu=4, tolerations=[Toleration("cart")]),
         a_pod("wall", on="big", cpu=4),
         a_pod("early", cpu=1),
         a_pod("train", of="train", kind="StatefulSet", cpu=4, node_selector={"kubernetes.io/hostname": "big"}),

@@ -69,12 +69,11 @@ class Carrying:
     def _keep_room(self, number: int) -> None:
         """Gated, nominated copies of those that arrive later than their room begins to be made (`execute.waves`)."""
         for move in self.plan.moves:
-            makers = [m.wave for m in self.plan.moves if m.source == move.target and m.wave < move.wave]
-            if move.mover is Mover.SURGE and makers and min(makers) <= max(number, 1) < move.wave and move.pod.uid not in self.kept:
+            first = self.plan.room_kept_from(move)
+            if move.mover is Mover.SURGE and first <= max(number, 1) < move.wave and move.pod.uid not in self.kept:
                 self._reserve(move.pod, str(move.target.node))
         for placed in self.plan.placements:
-            makers = [m.wave for m in self.plan.moves if str(placed.pod) in m.makes_room_for]
-            first = min([placed.wave, *makers])
+            first = self.plan.room_kept_from(placed)
             if placed.mover is not Mover.SCHEDULE and first <= max(number, 1) and placed.pod.uid not in self.kept:
                 self._reserve(placed.pod, str(placed.target.node))
 
