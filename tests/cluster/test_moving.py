@@ -12,6 +12,7 @@ from tests.cluster.controlplane.api import Object
 from tests.cluster.controlplane.binaries import Binaries
 from tests.cluster.controlplane.cluster import Cluster
 from tests.cluster.controlplane.objects import a_workload
+from tests.cluster.proxy import Call, proxy
 
 CPU = {"cpu": "1", "memory": "1Gi"}
 
@@ -121,3 +122,30 @@ def test_hold_is_offered_only_while_somebody_would_release_what_a_dead_run_held(
     api.delete(binding)
 
     assert (with_all, with_a_stale_job, offered()) == (True, False, False)
+
+
+def test_hold_works_where_the_server_knows_admission_policies_as_v1beta1_only(east: Cluster, binaries: Binaries, tmp_path: Path) -> None:
+    """A server of 1.36 does not start without v1: here the tool is kept from seeing it, as a server of 1.34 or 1.35 would."""
+    install(east, binaries, tmp_path, "hold-v1beta1")
+    recover_job_succeeded(east)
+    east.namespace("shop")
+    two_nodes(east)
+    east.api.create(a_workload("db", "shop", 1, CPU, kind="StatefulSet"))
+    with proxy(east) as front:
+        holding = Acting(east, front.kubeconfig(tmp_path / "through", east.token_of("descheduler", "descheduler")))
+        front.spoil(is_admission_v1, instead=lambda call: (404, {"kind": "Status", "code": 404, "reason": "NotFound"}, {}), times=99)
+        (cluster,) = holding.fleet().snapshot().clusters
+        (db,) = holding.running("db")
+        target = "b" if db["spec"]["nodeName"] == "a" else "a"
+
+        outcome = holding.act(a_move(db, target, mover=Mover.HOLD))
+
+    assert "Hold" in (cluster.movers or ())
+    assert any("/v1beta1/mutatingadmissionpolicies/" in call.path for call in front.calls)
+    assert any(map(is_admission_v1, front.calls))
+    assert [(result.outcome, result.node) for result in outcome.results] == [("Done", target)], outcome
+    assert holding.leftovers() == []
+
+
+def is_admission_v1(call: Call) -> bool:
+    return call.path.startswith("/apis/admissionregistration.k8s.io/v1/")

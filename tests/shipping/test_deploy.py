@@ -178,6 +178,15 @@ def test_every_file_of_an_overlay_is_part_of_it(folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {"kustomization.yaml", *listed}
 
 
+def test_the_overlay_for_older_servers_says_another_version_of_the_same_policy() -> None:
+    told: Json = yaml.safe_load((ROOT / "deploy" / "hold-v1beta1" / "kustomization.yaml").read_text(encoding="utf-8"))
+    changed = {patch["target"]["kind"]: yaml.safe_load(patch["patch"]) for patch in told["patches"]}
+    older = [{"op": "replace", "path": "/apiVersion", "value": "admissionregistration.k8s.io/v1beta1"}]
+
+    assert told["resources"] == ["../hold"]
+    assert changed == dict.fromkeys((doc["kind"] for doc in shipped(HOLD) if "admissionregistration" in doc["apiVersion"]), older)
+
+
 def test_the_mover_s_policy_is_the_shipped_one_that_acts() -> None:
     assert (MOVER / "balanced.yaml").read_bytes() == (ROOT / "policies" / "balanced.yaml").read_bytes()
     assert yaml.safe_load((MOVER / "balanced.yaml").read_text(encoding="utf-8"))["spec"]["mode"] == "Apply"

@@ -171,6 +171,7 @@ class Cluster:
             "--authorization-mode=RBAC",
             "--endpoint-reconciler-type=none",
             "--delete-collection-workers=8",
+            "--runtime-config=admissionregistration.k8s.io/v1beta1=true",  # besides v1, as 1.34 has it
             # A pod on a node that a test holds back stays for as long as any test takes, not for five minutes.
             "--default-not-ready-toleration-seconds=86400",
             "--default-unreachable-toleration-seconds=86400",
