@@ -7,12 +7,15 @@ printed (`pytest -s`); docs/moving.md tells those of one run.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
 
 from descheduler.clock import SystemClock
+from descheduler.diagnose import diagnose
+from descheduler.domain.marks import PIN
 from descheduler.domain.plan import Move, Mover, Placed
 from descheduler.domain.report import Outcome
 from descheduler.execute import execute
@@ -20,6 +23,7 @@ from descheduler.federation.kube_config import Context
 from descheduler.federation.kube_hands import LiveHands
 from descheduler.federation.kube_store import ClusterStore
 from descheduler.federation.standalone import LiveFleet, Member
+from descheduler.policy import policy_from_text
 from tests.cluster.acting import PATIENCE, Acting, a_move, a_placement, install, plan_of, recover_job_succeeded
 from tests.cluster.conftest import emptied
 from tests.cluster.controlplane.api import Object
@@ -71,6 +75,7 @@ class Act:
     """One plan carried out in both clusters, and what was seen meanwhile."""
 
     clusters: tuple[Cluster, ...]
+    fleet: LiveFleet
     steps: tuple[Move | Placed, ...]
     outcome: Outcome
     seen: dict[str, Eyes]
@@ -91,7 +96,7 @@ def act(planes: ControlPlanes, binaries: Binaries, tmp_path_factory: pytest.Temp
         for cluster in clusters:
             for workload in WORKLOADS:
                 served(cluster, workload.app, workload.replicas)
-    told = Act(clusters, tuple(steps), outcome, seen)
+    told = Act(clusters, fleet, tuple(steps), outcome, seen)
     sys.stdout.write(figures(told))
     return told
 
@@ -198,6 +203,29 @@ def test_every_pod_is_where_it_was_planned(act: Act) -> None:
         assert acting.nodes_of("big") == ["hole-1", "hole-3"]
         assert acting.leftovers() == []
         assert acting.held() == []
+
+
+POLICY = """
+apiVersion: fleet.descheduler.io/v1alpha1
+kind: DeschedulePolicy
+spec:
+  protections: {minPodAge: 0s, barePods: false, closedBudgets: false}
+  movers: [Surge, Hold, Evict, Recreate]
+"""
+
+
+def test_no_moved_pod_is_frozen_by_its_own_pin(act: Act) -> None:
+    problem = diagnose(act.fleet.snapshot(), policy_from_text(POLICY))
+    pinned = {i: pod for i, pod in enumerate(problem.pods) if PIN in dict(pod.annotations)}
+
+    assert Counter((pod.ref.cluster, dict(pod.labels)["app"]) for pod in pinned.values()) == Counter(
+        (cluster.name, app) for cluster in act.clusters for app in ("web", "one", "db", "solo", "bare", "small", "big")
+    )
+    assert all(dict(pod.annotations)[PIN] == pod.node for pod in pinned.values())
+    for i, pod in pinned.items():
+        found = problem.classes[problem.class_of[i]]
+        assert found.movers, (pod.ref, problem.protected.get(i))
+        assert len(found.reach) > 1, pod.ref
 
 
 def each(workloads: Sequence[Workload]) -> pytest.MarkDecorator:
