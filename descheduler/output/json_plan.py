@@ -18,6 +18,9 @@ from descheduler.output import wire
 INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 SCHEMA_ID = "https://fleet.descheduler.io/v1alpha1/plan.schema.json"
 
+NOTHING_DONE = Outcome(pending_after=None)
+"""There was nothing to act on, but something to recover."""
+
 
 class NotAPlan(ValueError):
     """A text that is no plan.json; ``mistakes`` are worded ``key: what``."""
@@ -65,13 +68,15 @@ def report_from_json(text: str) -> Report:
     results = part.results
     if results is None:
         return Report(plan=plan)
-    return Report(plan=plan, outcome=_read_outcome(results), recovered=_read_recovered(results))
+    outcome = _read_outcome(results)
+    return Report(plan=plan, outcome=None if outcome == NOTHING_DONE else outcome, recovered=_read_recovered(results))
 
 
 def plan_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of plan.json, as shipped in ``plan.schema.json``."""
     schema: dict[str, Any] = _untitled(wire.Plan.model_json_schema(by_alias=True, mode="validation"))
-    schema["properties"]["results"] = {"description": "Only when the plan was carried out.", "$ref": "#/$defs/Results"}
+    results = "Only when the plan was carried out, or something was recovered."
+    schema["properties"]["results"] = {"description": results, "$ref": "#/$defs/Results"}
     schema["properties"]["protected"] = {"description": "Only with --verbose.", "type": "array", "items": {"$ref": "#/$defs/Protected"}}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID} | schema | {"title": "Plan"}
 
@@ -110,7 +115,7 @@ def _to_wire(report: Report) -> wire.Plan:
         if plan.protected is None
         else tuple(wire.Protected(pod=_pod(kept.pod), reason=kept.reason) for kept in plan.protected),
         fragmentation=wire.Fragmentation(before=_rooms(plan.before), after=_rooms(plan.after)),
-        results=None if report.outcome is None else _results(report.outcome, report.recovered),
+        results=_results(report.outcome or NOTHING_DONE, report.recovered) if report.outcome or report.recovered else None,
     )
 
 

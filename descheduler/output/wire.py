@@ -1,7 +1,7 @@
 """The shape of plan.json, key by key and in order, as DESIGN.md section 4 fixes it; the JSON Schema is made from it.
 
 Every key is always present: unknown is ``null``, empty is ``[]``. Only ``protected`` is left out unless asked for, and ``results``
-until the plan has been carried out.
+until there are some.
 """
 
 from __future__ import annotations
@@ -215,7 +215,7 @@ class Left(_Section):
 
 
 class Results(_Section):
-    """What carrying the plan out led to."""
+    """What carrying the plan out led to; without steps, what was recovered before there was nothing to carry out."""
 
     pending_after: Count | None = _key("pendingAfter")
     """As summary.pendingBefore, after the last wave; null when nothing could be read any more."""
@@ -240,4 +240,4 @@ class Plan(_Section):
     """Only with --verbose."""
     fragmentation: Fragmentation
     results: Results | None = Field(default=None, exclude_if=lambda value: value is None)
-    """Only when the plan was carried out."""
+    """Only when the plan was carried out, or something was recovered."""
