@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from descheduler.domain.plan import Mover
-from tests.cluster.acting import CRON_JOB, Acting, a_move, a_placement, install, recover_job_succeeded, two_nodes, watching
+from descheduler.domain.plan import Move, Mover, Placed
+from tests.cluster.acting import CRON_JOB, Acting, a_move, a_placement, install, is_refused, recover_job_succeeded, two_nodes, watching
 from tests.cluster.controlplane.api import Object
 from tests.cluster.controlplane.binaries import Binaries
 from tests.cluster.controlplane.cluster import Cluster
-from tests.cluster.controlplane.objects import a_workload
+from tests.cluster.controlplane.objects import a_node, a_workload
 from tests.cluster.proxy import Call, proxy
 
 CPU = {"cpu": "1", "memory": "1Gi"}
@@ -64,6 +64,30 @@ def test_a_waiting_pod_gets_exactly_its_node(acting: Acting) -> None:
     assert {(result.outcome, result.node) for result in outcome.results} == {("Done", target), ("Done", source)}, outcome
     assert (acting.nodes_of("small"), acting.nodes_of("big")) == ([target], [source])
     assert min(ready) == 1
+    assert acting.leftovers() == []
+
+
+def test_waiting_siblings_get_their_nodes_one_after_the_other(acting: Acting) -> None:
+    """The Deployment's status is behind for a moment when the first copy was adopted: that is no rollout."""
+    api, small = acting.cluster.api, {"cpu": "1", "memory": "8Gi"}
+    acting.cluster.add_nodes(a_node("e", {"cpu": "2", "memory": "8Gi"}), *(a_node(name, small) for name in ("c", "d", "f")))
+    for app, node in (("one", "a"), ("two", "b"), ("three", "e")):
+        term = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}
+        prefers = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": term}]}}
+        api.create(a_workload(app, "shop", 1, CPU, affinity=prefers))
+        acting.running(app)
+    api.create(a_workload("big", "shop", 3, {"cpu": "2", "memory": "1Gi"}))
+    api.wait("/api/v1/namespaces/shop/pods", lambda pods: sum(map(is_refused, pods)) == 3, labelSelector="app=big")
+    waiting = acting.waiting("big")
+    steps: list[Move | Placed] = []
+    for app, source, target, big in zip(("one", "two", "three"), "abe", "cdf", waiting, strict=True):
+        (pod,) = acting.pods(app)
+        steps += [a_move(pod, target, room_for=[big]), a_placement(big, source, mover=Mover.SURGE, wave=2)]
+
+    outcome = acting.act(*steps)
+
+    assert outcome.complete, outcome
+    assert acting.nodes_of("big") == ["a", "b", "e"]
     assert acting.leftovers() == []
 
 
