@@ -30,6 +30,8 @@ def render_markdown(report: Report) -> str:
         lines += _folded("free room", _room(plan))
     if report.outcome is not None:
         lines += [f"**{'Done' if report.outcome.complete else 'Partly done'}:** {words.ending(report.outcome, plan.pending_before)}.", ""]
+        astray = words.astray(plan, report.outcome)
+        lines += [*_table(("step", "pod", ""), astray), ""] if astray else []
     metadata = plan.metadata
     made = f"plan {metadata.run_id} · descheduler {metadata.version} · seed {metadata.seed} · {metadata.snapshot_digest[:19]}"
     lines.append(f"<sub>{_escaped(made)}</sub>")

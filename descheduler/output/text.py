@@ -190,14 +190,7 @@ def _results(page: Page, plan: Plan, outcome: Outcome) -> None:
         page.line(("changed: ", "yellow"), f"{'/'.join(filter(None, (remark.cluster, remark.subject)))}: {remark.message}")
     if len(outcome.drift) > MOST_DRIFT:
         page.line(("changed: ", "yellow"), f"{len(outcome.drift) - MOST_DRIFT} more")
-    planned = {move.id: move.target.node for move in plan.moves} | {str(placed.pod): placed.target.node for placed in plan.placements}
-    subjects = {move.id: str(move.pod) for move in plan.moves}
     rows: list[Row] = []
-    for result in outcome.results:
-        name = subjects.get(result.subject, result.subject)
-        elsewhere = result.node is not None and planned.get(result.subject) not in (None, result.node)
-        if result.outcome != "Done":
-            rows.append(((result.outcome.lower(), BAD), (name, NAME), result.message))
-        elif elsewhere:
-            rows.append(("elsewhere", (name, NAME), f"runs on {result.node} instead of {planned[result.subject]}"))
+    for how, whose, what in words.astray(plan, outcome):
+        rows.append((how if how == words.ELSEWHERE else (how, BAD), (whose, NAME), what))
     page.columns(rows)

@@ -51,6 +51,23 @@ def ending(outcome: Outcome, pending_before: int) -> str:
     return f"{done} of {count(len(outcome.results), 'step')} done; pending pods: {pending_before} before, {after} after"
 
 
+ELSEWHERE = "elsewhere"
+
+
+def astray(plan: Plan, outcome: Outcome) -> list[tuple[str, str, str]]:
+    """The steps that did not go as planned: how they ended, whose pod, and why or where."""
+    planned = {move.id: move.target.node for move in plan.moves} | {str(placed.pod): placed.target.node for placed in plan.placements}
+    subjects = {move.id: str(move.pod) for move in plan.moves}
+    rows = []
+    for result in outcome.results:
+        name, node = subjects.get(result.subject, result.subject), planned.get(result.subject)
+        if result.outcome != "Done":
+            rows.append((result.outcome.lower(), name, result.message))
+        elif result.node is not None and node not in (None, result.node):
+            rows.append((ELSEWHERE, name, f"runs on {result.node} instead of {node}"))
+    return rows
+
+
 def fleet(report: Report) -> str | None:
     """The size of what was read; ``None`` when only a plan is known."""
     if not report.nodes:
