@@ -6,7 +6,7 @@ allows nothing in test_serving.py, rollouts and autoscalers in test_races.py.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -138,6 +138,27 @@ def test_a_user_s_own_deletion_cost_does_not_send_another_pod_away(acting: Actin
     assert len(left) == 3
     assert pods[0]["metadata"]["uid"] not in left
     assert (left[pods[1]["metadata"]["uid"]], left[pods[2]["metadata"]["uid"]]) == ("-5", None)
+
+
+def test_a_copy_is_ready_for_as_long_as_its_template_asks_before_the_original_goes(acting: Acting) -> None:
+    body = a_workload("web", acting.space, 1, SMALL)
+    body["spec"]["minReadySeconds"] = 3
+    (pod,) = running(acting, body)
+    path = f"/api/v1/namespaces/{acting.space}/pods"
+    version = acting.cluster.api.get(path)["metadata"]["resourceVersion"]
+
+    outcome = acting.act(a_move(pod, elsewhere(pod)), patience=SHORT)
+
+    assert result_of(outcome) == ("Done", "")
+    past = [event["object"] for event in acting.cluster.api.watch(path, {"resourceVersion": version, "timeoutSeconds": 1})]
+    gone = next(p["metadata"]["deletionTimestamp"] for p in past if "deletionTimestamp" in p["metadata"])  # a second's grace included
+    (copy,) = acting.pods("web")
+    ready = next(each["lastTransitionTime"] for each in copy["status"]["conditions"] if each["type"] == "Ready")
+    assert instant(gone) - instant(ready) >= timedelta(seconds=3)  # all in whole seconds
+
+
+def instant(told: str) -> datetime:
+    return datetime.strptime(told, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
 def test_a_quota_for_one_copy_lets_one_of_two_be_made_and_the_other_pod_stays(acting: Acting) -> None:
