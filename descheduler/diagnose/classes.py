@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from descheduler.diagnose.surroundings import Surroundings
 from descheduler.diagnose.waiting import held_back, not_ours
@@ -48,6 +49,16 @@ class _Key:
     nominated: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Kin:
+    """What is true of all pods that are alike."""
+
+    key: _Key
+    effective: Effective
+    protected: str | None
+    declined: str | None
+
+
 class Sorted:
     """A snapshot's nodes and pods as flat lists, with every pod's class and verdicts."""
 
@@ -57,8 +68,6 @@ class Sorted:
         self.nodes: list[Node] = [node for cluster in snapshot.clusters for node in cluster.nodes]
         self.pods: list[Pod] = []
         self.names: list[PlanPod] = []
-        self.subjects: list[Subject] = []
-        """Every pod with what protections and movers ask about it."""
         self.budgets: list[tuple[str, Budget]] = []
         self.quotas: list[tuple[str, Quota]] = [(cluster.name, quota) for cluster in snapshot.clusters for quota in cluster.quotas]
         self.protected: dict[int, str] = {}
@@ -68,6 +77,9 @@ class Sorted:
         self._declined: dict[int, str] = {}
         """Pods that only movers without steering apply to: why the others do not."""
         self._settings: dict[tuple[int, ...], ProtectionSettings] = {}
+        self._youth: dict[tuple[str, int], timedelta] = {}
+        """Namespace and labels, by identity, to the age below which a pod stays."""
+        self._around: dict[str, tuple[Cluster, Surroundings]] = {}
         self._members: dict[_Key, list[int]] = {}
         self._effective: dict[_Key, Effective] = {}
         for cluster in snapshot.clusters:
@@ -78,42 +90,79 @@ class Sorted:
         self._found()
         self._reach()
 
+    def subject(self, index: int) -> Subject:
+        """A pod with what protections and movers ask about it."""
+        pod = self.pods[index]
+        cluster, around = self._around[pod.ref.cluster]
+        return self._subject(pod, cluster, around, self.policy.for_pod(pod.ref.namespace, dict(pod.labels)))
+
     def _sort(self, cluster: Cluster) -> None:
         around = Surroundings(cluster)
+        self._around[cluster.name] = cluster, around
         first_budget = len(self.budgets)
         self.budgets += [(cluster.name, budget) for budget in cluster.budgets]
+        known: dict[Hashable, _Kin] = {}
         for pod in cluster.pods:
-            index = len(self.pods)
+            index, top = len(self.pods), around.top(pod)
             self.pods.append(pod)
-            top = around.top(pod)
             self.names.append(PlanPod(cluster=cluster.name, namespace=pod.ref.namespace, name=pod.ref.name, uid=pod.uid, workload=top))
-            effective = self.policy.for_pod(pod.ref.namespace, dict(pod.labels))
-            subject = self._subject(pod, cluster, around, effective)
-            self.subjects.append(subject)
-            if pod.waiting:
-                placeable, movers = self._waits(index, subject, cluster, effective)
-            else:
-                placeable, movers = False, self._stays(index, subject, top)
-            covering = tuple(first_budget + i for i in around.covering(pod)) if movers and not pod.waiting else ()
-            nominated = pod.nominated_node if pod.waiting else None
-            key = _Key(
-                cluster=cluster.name,
-                namespace=pod.ref.namespace,
-                workload=top,
-                spec=pod.spec,
-                labels=pod.labels,
-                priority=pod.priority,
-                waiting=pod.waiting,
-                terminating=pod.terminating,
-                placeable=placeable,
-                movers=movers,
-                budgets=covering,
-                overrides=effective.overrides,
-                alone=pod.ref.name if (movers and top is None) or nominated else "",
-                nominated=nominated,
-            )
+            alike = None if pod.waiting else self._alike(pod, around)
+            kin = known.get(alike)
+            if kin is None:
+                kin = self._kin(index, cluster, around, top, first_budget)
+                if alike is not None:
+                    known[alike] = kin
+            if kin.protected is not None:
+                self.protected[index] = kin.protected
+            if kin.declined is not None:
+                self._declined[index] = kin.declined
+            key = replace(kin.key, alone=pod.ref.name) if kin.key.alone else kin.key
             self._members.setdefault(key, []).append(index)
-            self._effective[key] = effective
+            self._effective[key] = kin.effective
+
+    def _alike(self, pod: Pod, around: Surroundings) -> Hashable:
+        """What tells bound pods apart to protections, movers and classes; values are told by identity, for reading shares equal ones.
+
+        A node matters where it could be the reason, and age as far as it is too low.
+        """
+        node = around.nodes.get(pod.node or "")
+        where = node is not None and (node.ref.name if node.annotations or not node.ready else True)
+        profile = (pod.ref.namespace, id(pod.labels))
+        if profile not in self._youth:
+            self._youth[profile] = self._protections(self.policy.for_pod(pod.ref.namespace, dict(pod.labels))).min_pod_age
+        young = pod.created is not None and self.now - pod.created < self._youth[profile]
+        same = (id(pod.spec), id(pod.labels), id(pod.annotations), id(pod.volumes), pod.ref.namespace, pod.owner, pod.priority)
+        return *same, pod.terminating, pod.static, pod.phase, where, young, pod.created is None
+
+    def _kin(self, index: int, cluster: Cluster, around: Surroundings, top: tuple[str, str] | None, first_budget: int) -> _Kin:
+        """What is true of the pod and of all that are alike."""
+        pod = self.pods[index]
+        effective = self.policy.for_pod(pod.ref.namespace, dict(pod.labels))
+        subject = self._subject(pod, cluster, around, effective)
+        protected = declined = None
+        if pod.waiting:
+            placeable, movers = self._waits(index, subject, cluster, effective)
+        else:
+            placeable = False
+            movers, protected, declined = self._stays(subject, top)
+        nominated = pod.nominated_node if pod.waiting else None
+        key = _Key(
+            cluster=cluster.name,
+            namespace=pod.ref.namespace,
+            workload=top,
+            spec=pod.spec,
+            labels=pod.labels,
+            priority=pod.priority,
+            waiting=pod.waiting,
+            terminating=pod.terminating,
+            placeable=placeable,
+            movers=movers,
+            budgets=tuple(first_budget + i for i in around.covering(pod)) if movers and not pod.waiting else (),
+            overrides=effective.overrides,
+            alone=pod.ref.name if (movers and top is None) or nominated else "",
+            nominated=nominated,
+        )
+        return _Kin(key, effective, protected, declined)
 
     def _subject(self, pod: Pod, cluster: Cluster, around: Surroundings, effective: Effective) -> Subject:
         return Subject(
@@ -162,17 +211,15 @@ class Sorted:
         surge = Mover.SURGE in effective.movers and (cluster.movers is None or Mover.SURGE in cluster.movers)
         return True, (Mover.SURGE,) if surge and reserved(subject) is None else ()
 
-    def _stays(self, index: int, subject: Subject, top: tuple[str, str] | None) -> tuple[Mover, ...]:
-        """Which movers a bound pod has; none when it is protected."""
+    def _stays(self, subject: Subject, top: tuple[str, str] | None) -> tuple[tuple[Mover, ...], str | None, str | None]:
+        """Which movers a bound pod has, or why it is protected; and why only movers without steering apply, where that is so."""
         reason = protection(subject) or self._rests(subject.pod, top)
-        if reason is None:
-            movers, reason = movers_for(subject)
-            if movers:
-                if not any(TECHNIQUES[mover].steers for mover in movers):
-                    self._declined[index] = reason
-                return movers
-        self.protected[index] = reason
-        return ()
+        if reason is not None:
+            return (), reason, None
+        movers, reason = movers_for(subject)
+        if not movers:
+            return (), reason, None
+        return movers, None, None if any(TECHNIQUES[mover].steers for mover in movers) else reason
 
     def _rests(self, pod: Pod, top: tuple[str, str] | None) -> str | None:
         """Why a pod's workload is left alone for a while; ``None`` when it is not."""

@@ -62,6 +62,10 @@ NOT_DIGESTED = frozenset({"server_version", "absent", "movers"})
 """Facts about how the cluster was read, not about the fleet."""
 
 
+SHARED = 2**16
+"""Bytes up to which a value is remembered: no two clusters share their list of pods, nor two places a pod."""
+
+
 def _canonical(value: object, seen: dict[int, bytes]) -> bytes:
     """An unambiguous encoding; ``seen`` remembers values by identity, which pods share
     by the thousand; all of them must live as long as ``seen``."""
@@ -88,5 +92,6 @@ def _canonical(value: object, seen: dict[int, bytes]) -> bytes:
         out = b"<" + b"".join(parts) + b">"
     else:
         raise TypeError(f"{type(value).__name__} has no canonical form")
-    seen[id(value)] = out
+    if len(out) < SHARED and not isinstance(value, Pod):
+        seen[id(value)] = out
     return out

@@ -19,7 +19,7 @@ def bound(sorted_: Sorted, index: int, cluster: Cluster) -> tuple[Bound, Scene, 
 
     The best mover decides whether the pod itself is still there when its successor is judged.
     """
-    pod, subject = sorted_.pods[index], sorted_.subjects[index]
+    pod, subject = sorted_.pods[index], sorted_.subject(index)
     movers, verdict = sorted_.classes[sorted_.class_of[index]].movers, sorted_.protected.get(index)
     protections = tuple((name, reason) for name, rule in PROTECTIONS.items() if (reason := rule(subject)) is not None)
     unsteered = "" if protections or verdict is None else verdict

@@ -19,9 +19,10 @@ from ortools.math_opt.python import mathopt
 from descheduler.solver.arrays import Instance
 from descheduler.solver.liquid import SLACK, Program, program
 
-MIP_NODES = 200
-"""Nodes of branch and bound for one level of one cluster."""
-JOINT_NODES = 500
+MIP_NODES = 20
+"""Nodes of branch and bound for one level of one cluster; most of what they bring comes at the root."""
+JOINT_NODES = 20
+"""The same for all clusters together."""
 EXCHANGES = (1, 2, 3)
 """How many pods of one priority a pod of a higher one is weighed against."""
 ROUNDING = 1e-5
@@ -175,7 +176,7 @@ def exchanged(cuts: Sequence[Sequence[Cut]], open_: Sequence[int], reached: Coun
             continue  # somewhere nothing is known
         whole = mathopt.fast_sum([variables[priority] for variables in counts])
         model.maximize(whole)
-        parameters = mathopt.SolveParameters(threads=1, node_limit=10 * JOINT_NODES)
+        parameters = mathopt.SolveParameters(threads=1, node_limit=1000)
         value = mathopt.solve(model, mathopt.SolverType.GSCIP, params=parameters).termination.objective_bounds.dual_bound
         if np.isfinite(value):
             found[priority] = int(np.floor(value + ROUNDING))

@@ -18,11 +18,14 @@ NAME = "PodDisruptionBudget"
 
 
 def rows(problem: Problem) -> Iterator[MoveBudget]:
-    for index, (cluster, budget) in enumerate(problem.budgets):
-        group = tuple(c.index for c in problem.movable if index in c.budgets and all(SPENDS_BUDGET[m] for m in c.movers))
-        if group:
-            name = f"{cluster}/{budget.namespace}/{budget.name}"
-            yield MoveBudget(rule=NAME, name=name, group=group, limit=budget.allowed, per="wave")
+    groups: dict[int, list[int]] = {}
+    for c in problem.movable:
+        for index in c.budgets if all(SPENDS_BUDGET[m] for m in c.movers) else ():
+            groups.setdefault(index, []).append(c.index)
+    for index, group in sorted(groups.items()):
+        cluster, budget = problem.budgets[index]
+        name = f"{cluster}/{budget.namespace}/{budget.name}"
+        yield MoveBudget(rule=NAME, name=name, group=tuple(group), limit=budget.allowed, per="wave")
 
 
 def violations(problem: Problem, moment: Moment) -> Iterator[Violation]:

@@ -32,9 +32,9 @@ def _reserved(classes: tuple[PodClass, ...]) -> dict[str, int]:
 
 def rows(problem: Problem) -> Iterator[Capacity]:
     asked: list[set[str]] = [set() for _ in problem.nodes]
-    for pod_class in problem.classes:
-        for reached in pod_class.reach:
-            asked[reached].update(pod_class.requests)
+    for resources, reach in dict.fromkeys((tuple(c.requests), c.reach) for c in problem.classes):
+        for reached in reach:
+            asked[reached].update(resources)
     for index, node in enumerate(problem.nodes):
         for resource in sorted(asked[index]):
             yield Capacity(rule=NAME, node=index, resource=resource, limit=node.allocatable[resource])

@@ -10,7 +10,7 @@ section 4).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ from descheduler.domain.problem import PodClass, Problem
 from descheduler.domain.rows import Domains, Group, Spread
 from descheduler.domain.selectors import SpreadConstraint
 from descheduler.domain.standing import Standing, at_start
-from descheduler.rules.constraints.topology import domains_by, reached, there_beside
+from descheduler.rules.constraints.topology import eligible_by, reached, there_beside
 from descheduler.rules.filters import node_affinity, untolerated_taint
 from descheduler.rules.movers import STEERS
 
@@ -39,7 +39,18 @@ def eligible(spec: PodSpec, constraint: SpreadConstraint, node: Node) -> bool:
 
 
 def _domains(problem: Problem, cluster: str, spec: PodSpec, constraint: SpreadConstraint) -> dict[str, tuple[int, ...]]:
-    return domains_by(problem, cluster, constraint.topology_key, lambda n: eligible(spec, constraint, problem.nodes[n]))
+    """The constraint's domains; specs that ``eligible`` cannot tell apart share theirs."""
+    known = problem.once(_known)
+    affinity = (spec.node_selector, spec.node_affinity) if constraint.honor_affinity else None
+    keys = frozenset(c.topology_key for c in spec.spread)
+    asked = (cluster, constraint.topology_key, keys, affinity, spec.tolerations if constraint.honor_taints else None)
+    if asked not in known:
+        known[asked] = eligible_by(problem, cluster, constraint.topology_key, lambda n: eligible(spec, constraint, problem.nodes[n]))
+    return known[asked]
+
+
+def _known(problem: Problem) -> dict[Hashable, dict[str, tuple[int, ...]]]:
+    return {}
 
 
 def counted(problem: Problem, cluster: str, namespace: str, constraint: SpreadConstraint) -> tuple[int, ...]:

@@ -59,8 +59,8 @@ def _asked(quota: Quota, c: PodClass) -> Iterator[tuple[str, int, int]]:
 def rows(problem: Problem) -> Iterator[CopyQuota]:
     for cluster, quota in problem.quotas:
         found: dict[str, tuple[list[int], list[int], int]] = {}
-        for c in problem.classes:
-            if c.cluster == cluster and c.movers and c.reach and counts(quota, c):
+        for c in problem.namespaces.get(cluster, {}).get(quota.namespace, ()):
+            if c.movers and c.reach and counts(quota, c):
                 for resource, adds, left in _asked(quota, c):
                     group, amounts, _ = found.setdefault(resource, ([], [], left))
                     group.append(c.index)

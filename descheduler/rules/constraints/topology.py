@@ -7,9 +7,24 @@ from collections.abc import Callable, Iterable
 from descheduler.domain.moment import Arrival, Moment
 from descheduler.domain.problem import Problem
 
+Domains = dict[str, tuple[int, ...]]
+"""Label value to nodes."""
 
-def domains_by(problem: Problem, cluster: str, key: str, eligible: Callable[[int], bool] = lambda node: True) -> dict[str, tuple[int, ...]]:
-    """Label value to the eligible nodes that carry it; nodes without the label belong to no domain."""
+
+def domains_by(problem: Problem, cluster: str, key: str) -> Domains:
+    """Label value to the nodes that carry it; nodes without the label belong to no domain. Not to be changed: who asks again shares it."""
+    known = problem.once(_known)
+    if (cluster, key) not in known:
+        known[cluster, key] = eligible_by(problem, cluster, key, lambda node: True)
+    return known[cluster, key]
+
+
+def _known(problem: Problem) -> dict[tuple[str, str], Domains]:
+    return {}
+
+
+def eligible_by(problem: Problem, cluster: str, key: str, eligible: Callable[[int], bool]) -> Domains:
+    """The same of the eligible nodes alone."""
     found: dict[str, list[int]] = {}
     for index in problem.nodes_of[cluster]:
         value = problem.node_labels[index].get(key)
