@@ -188,7 +188,7 @@ def _node(raw: Object, *, ready: bool = True) -> Object:
     """For kwok to play; a node of the example that is not ready never gets so."""
     notes = {"kwok.x-k8s.io/node": "fake"} | ({} if ready else {"descheduler.test/ready": "never"})
     taints = [taint for taint in raw["spec"].get("taints", ()) if not taint["key"].startswith("node.kubernetes.io/")]
-    status = raw["status"] | {"conditions": [{"type": "Ready", "status": "False"}]}
+    status = raw["status"] | {"conditions": [{"type": "Ready", "status": str(ready)}]}  # from the start, as `a_node` says
     told = raw | {"metadata": raw["metadata"] | {"annotations": notes}, "spec": raw["spec"] | {"taints": taints}, "status": status}
     return _fresh(told)
 

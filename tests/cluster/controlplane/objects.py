@@ -18,17 +18,21 @@ def a_node(
     taints: Sequence[Object] = (),
     annotations: Mapping[str, str] | None = None,
 ) -> Object:
-    """A node that kwok plays: Ready soon after it is created. ``room`` is what it can allocate; 110 pods unless it says."""
+    """A node that kwok plays, Ready unless it is held back. ``room`` is what it can allocate; 110 pods unless it says.
+
+    It is Ready from the start: the controllers look at nodes every five seconds, and whoever they saw unready once has its new pods
+    marked not Ready until they look again. A kubelet would put that right, kwok does not.
+    """
     resources = {"pods": "110", **(room or ROOMY)}
     labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", **(labels or {})}
     annotations = {"kwok.x-k8s.io/node": "fake", **(annotations or {})}
+    ready = "False" if annotations.get("descheduler.test/ready") == "never" else "True"
     return {
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {"name": name, "labels": labels, "annotations": annotations},
         "spec": {"taints": list(taints)},
-        # As a kubelet registers itself; a node that says nothing about its readiness would get pods.
-        "status": {"capacity": resources, "allocatable": resources, "conditions": [{"type": "Ready", "status": "False"}]},
+        "status": {"capacity": resources, "allocatable": resources, "conditions": [{"type": "Ready", "status": ready}]},
     }
 
 
