@@ -222,6 +222,7 @@ def test_compiled_rounds_do_what_plain_ones_do() -> None:
             assert (books[0].vector == books[1].vector).all(), f"seed {seed}"
             seen += books[0].vector[slots.LENGTH] > 0
     assert compiled_remarks() == ()
+    assert [len(vars(compiled(one))["overloads"]) for one in (greedy, rounds.search)] == [1, 1]  # no call asks for another form
     assert seen > 5
 
 
