@@ -19,6 +19,11 @@ class Remark:
     subject: str
     message: str
 
+    @property
+    def where(self) -> str:
+        """Cluster and subject, as far as there are any."""
+        return "/".join(filter(None, (self.cluster, self.subject)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:

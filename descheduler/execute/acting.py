@@ -93,7 +93,7 @@ def _looked(
     try:
         return second_look(plan, snapshot, policy, left_out, history)
     except ExecutionError as stale:
-        lines = [f"changed: {'/'.join(filter(None, (remark.cluster, remark.subject)))} {remark.message}" for remark in changed[:MOST_DRIFT]]
+        lines = [f"changed: {remark.where} {remark.message}" for remark in changed[:MOST_DRIFT]]
         more = [f"changed: {len(changed) - MOST_DRIFT} more"] if len(changed) > MOST_DRIFT else []
         raise ExecutionError(stale.cause, "\n".join([str(stale), *lines, *more])) from None
 

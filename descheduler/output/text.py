@@ -57,7 +57,7 @@ def _notes(page: Page, report: Report) -> None:
             f"{words.count(pods, 'pod')} {verbs} never moved or placed: ",
             "; ".join(f"{number} × {reason}" for reason, number in report.opaque),
         )
-    subjects_of = words.grouped((remark.message, "/".join(filter(None, (remark.cluster, remark.subject)))) for remark in report.remarks)
+    subjects_of = words.grouped((remark.message, remark.where) for remark in report.remarks)
     for message, subjects in subjects_of:
         page.line(("note: ", "yellow"), f"{words.listed(subjects, 3)}: {message}")
 
@@ -187,7 +187,7 @@ def _results(page: Page, plan: Plan, outcome: Outcome) -> None:
     """What acting led to; only what did not go as planned is listed."""
     page.head("done" if outcome.complete else "partly done", f": {words.ending(outcome, plan.pending_before)}")
     for remark in outcome.drift[:MOST_DRIFT]:
-        page.line(("changed: ", "yellow"), f"{'/'.join(filter(None, (remark.cluster, remark.subject)))}: {remark.message}")
+        page.line(("changed: ", "yellow"), f"{remark.where}: {remark.message}")
     if len(outcome.drift) > MOST_DRIFT:
         page.line(("changed: ", "yellow"), f"{len(outcome.drift) - MOST_DRIFT} more")
     rows: list[Row] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from descheduler.domain.placement import Bind, Placement, Route, Shift
+from descheduler.domain.placement import Bind, Placement, Route, Shift, Spots
 from descheduler.domain.plan import Mover
 from descheduler.domain.problem import Problem
 from descheduler.planner.ledger import Ledger
@@ -81,24 +81,17 @@ class _Planner:
                 if source in self.late:
                     continue
                 for target in sorted(n for d, n in self.coming if d == c):
-                    mover = self._shift(c, source, target)
+                    mover = shifted(self.ledger, c, source, target, self.leaving)
                     if mover is None:
                         continue
                     self.shifts.append(Shift(wave=wave, arrival_wave=wave, pod_class=c, source=source, target=target, mover=mover))
-                    _take(self.leaving, (c, source))
-                    _take(self.coming, (c, target))
+                    take(self.leaving, (c, source))
+                    take(self.coming, (c, target))
                     if TECHNIQUES[mover].spends_budget:
                         freed.append(c)
                     again = True
                     break
         return freed
-
-    def _shift(self, c: int, source: int, target: int) -> Mover | None:
-        """The first of the class's movers by which this move is lawful now."""
-        for mover in self.problem.classes[c].movers:
-            if self.ledger.shift(c, source, target, mover, self.leaving):
-                return mover
-        return None
 
     def _place(self, wave: int, patient: bool) -> None:
         """Bind waiting pods, the most important first; the patient ones let moves into the same node go first."""
@@ -110,7 +103,7 @@ class _Planner:
                 if not self.ledger.bind(c, node):
                     break
                 self.binds.append(Bind(wave=wave, pod_class=c, target=node))
-                _take(self.waiting, (c, node))
+                take(self.waiting, (c, node))
 
     def _roomy(self, node: int) -> bool:
         """Whether everyone still to come to the node fits beside everyone who is there."""
@@ -128,7 +121,7 @@ class _Planner:
             for target in sorted(n for d, n in self.coming if d == c):
                 if self.ledger.bind(c, target):
                     self.shifts.append(Shift(wave=left, arrival_wave=wave, pod_class=c, source=source, target=target, mover=mover))
-                    _take(self.coming, (c, target))
+                    take(self.coming, (c, target))
                     self.held.remove(entry)
                     freed.append(c)
                     break
@@ -142,13 +135,23 @@ class _Planner:
             movers = [m for m in self.problem.classes[c].movers if TECHNIQUES[m].waits]
             if movers and self.ledger.depart(c, source):
                 self.held.append((c, source, wave, movers[0]))
-                _take(self.leaving, (c, source))
+                take(self.leaving, (c, source))
                 self.breaks += 1
                 return True
         return False
 
 
-def _take(counts: Counts, key: tuple[int, int]) -> None:
+def shifted(ledger: Ledger, c: int, source: int, target: int, leaving: Spots) -> Mover | None:
+    """The first of the class's movers by which this move is lawful in the wave, the ledger's from now on; ``None`` for none.
+
+    ``leaving`` are all that have still to leave.
+    """
+    movers = ledger.problem.classes[c].movers
+    return next((mover for mover in movers if ledger.shift(c, source, target, mover, leaving)), None)
+
+
+def take(counts: Counts, key: tuple[int, int]) -> None:
+    """Count one down; what is at 0 is gone."""
     counts[key] -= 1
     if not counts[key]:
         del counts[key]

@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from descheduler.domain.placement import Bind, Placement, Route, Shift
-from descheduler.domain.plan import Mover
 from descheduler.domain.problem import Problem
 from descheduler.planner.ledger import Ledger
-from descheduler.planner.order import Ordered
+from descheduler.planner.order import Ordered, shifted, take
 from descheduler.rules.movers import TECHNIQUES
 
 Step = tuple[int, int, int]
@@ -36,11 +35,9 @@ def in_sequence(problem: Problem, steps: Sequence[Step]) -> Ordered:
                 waiting.append(step)
             elif source < 0 and ledger.bind(c, target):
                 binds.append(Bind(wave=wave, pod_class=c, target=target))
-            elif source >= 0 and (mover := _mover(problem, ledger, step, leaving)) is not None:
+            elif source >= 0 and (mover := shifted(ledger, c, source, target, leaving)) is not None:
                 shifts.append(Shift(wave=wave, arrival_wave=wave, pod_class=c, source=source, target=target, mover=mover))
-                leaving[c, source] -= 1
-                if not leaving[c, source]:
-                    del leaving[c, source]
+                take(leaving, (c, source))
                 freed += [c] if TECHNIQUES[mover].spends_budget else []
             else:
                 late.add(target)
@@ -53,9 +50,3 @@ def in_sequence(problem: Problem, steps: Sequence[Step]) -> Ordered:
         departures=Counter((c, source) for c, source, _ in left if source >= 0), arrivals=Counter((c, target) for c, _, target in left)
     )
     return Ordered(route=Route(shifts=tuple(sorted(shifts)), binds=tuple(sorted(binds))), stuck=stuck)
-
-
-def _mover(problem: Problem, ledger: Ledger, step: Step, leaving: Counter[tuple[int, int]]) -> Mover | None:
-    """The first of the class's movers by which the step is lawful now; it has been taken then."""
-    c, source, target = step
-    return next((m for m in problem.classes[c].movers if ledger.shift(c, source, target, m, leaving)), None)

@@ -8,12 +8,11 @@ the first incumbent, so there is always one. Later stages for large fleets join 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 
-from descheduler.domain.placement import Placement, Route, Shift
+from descheduler.domain.placement import Placement, Route
 from descheduler.domain.plan import Mover
 from descheduler.domain.problem import Problem
 from descheduler.domain.rows import Needs, Spread
@@ -21,7 +20,7 @@ from descheduler.planner import filled, order, trim
 from descheduler.planner.trim import replay
 from descheduler.portfolio.blocks import blocks, large, size, solve_blocks
 from descheduler.portfolio.executors import executor
-from descheduler.portfolio.parts import placement_of
+from descheduler.portfolio.parts import placed_in, placement_of, without
 from descheduler.portfolio.progress import Progress
 from descheduler.portfolio.score import Score, score
 from descheduler.rivals import settled
@@ -192,7 +191,7 @@ class _Rounds:
         left_out |= {problem.classes[s.pod_class].cluster for s in robbed}
         while robbed:
             self.forbidden.update((s.pod_class, s.target) for s in robbed)
-            route, robbed = settled(problem, self._trimmed(replay(problem, _without(route, robbed))))
+            route, robbed = settled(problem, self._trimmed(replay(problem, without(route, robbed))))
         again = order(problem, placement_of(route))
         if again.complete and again.route.waves < route.waves:
             shorter, robbed = settled(problem, again.route)
@@ -246,7 +245,7 @@ class _Rounds:
         kept = route
         for shift in reversed(route.shifts):
             if shift in kept.shifts:
-                shorter = replay(problem, _without(kept, (shift,)))
+                shorter = replay(problem, without(kept, (shift,)))
                 if len(shorter.binds) == len(kept.binds) and score(problem, shorter) >= score(problem, kept):
                     kept = shorter
         return kept
@@ -295,8 +294,7 @@ class _Rounds:
 
     def _held(self) -> tuple[tuple[str, int, int], ...]:
         """What the realised plan places, by cluster and priority."""
-        classes = self.problem.classes
-        placed = Counter((classes[b.pod_class].cluster, classes[b.pod_class].priority) for b in self.best.binds)
+        placed = placed_in(self.problem, self.best)
         return tuple((cluster, p, placed[cluster, p]) for cluster in self.problem.clusters for p in self.problem.priorities)
 
     def _proven(self, first: Solution) -> tuple[LevelResult, ...]:
@@ -323,13 +321,6 @@ def _most(levels: tuple[LevelResult, ...]) -> int | None:
                 return None
             total += int(level.bound)
     return total
-
-
-def _without(route: Route, dropped: tuple[Shift, ...]) -> Route:
-    left = list(route.shifts)
-    for shift in dropped:
-        left.remove(shift)
-    return replace(route, shifts=tuple(left))
 
 
 def search(problem: Problem, budgeted: Budgeted) -> Found:

@@ -8,17 +8,17 @@ candidate is verified as a whole before it becomes the best.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from typing import TypeVar
 
-from descheduler.domain.placement import Route, Shift
+from descheduler.domain.placement import Route
 from descheduler.domain.problem import Problem
 from descheduler.planner import Step, in_sequence
 from descheduler.planner.trim import replay
 from descheduler.portfolio.executors import Inline, answers
+from descheduler.portfolio.parts import placed_in, without
 from descheduler.portfolio.proof import Question, proofs
 from descheduler.portfolio.score import Score, score
 from descheduler.portfolio.units import Unit, picked, units
@@ -83,6 +83,8 @@ class FleetSearch:
         self.rows = Rows(problem)
         self.clusters = sorted({c.cluster for c in problem.placeable})
         self.instances = {cluster: self.rows.instance(cluster) for cluster in self.clusters}
+        self.scarce = self._scarce()
+        """The run's moves, where they are the matter."""
         self.limits = {b.row: b.limit for i in self.instances.values() for b in i.budgets}
         self.parts: dict[str, list[Route]] = {cluster: [Route()] for cluster in self.clusters}
         """What each cluster has realised so far."""
@@ -117,10 +119,8 @@ class FleetSearch:
 
     def _open(self, cluster: str) -> bool:
         """Whether the best route is below what is known to be the most there, as far as anything is known."""
-        classes = self.problem.classes
-        placed = Counter(classes[b.pod_class].priority for b in self.best.binds if classes[b.pod_class].cluster == cluster)
-        ceilings = self.ceilings.get(cluster, ())
-        return not ceilings or any(placed[p] < most for p, most in ceilings)
+        placed, ceilings = placed_in(self.problem, self.best), self.ceilings.get(cluster, ())
+        return not ceilings or any(placed[cluster, p] < most for p, most in ceilings)
 
     def _scarce(self) -> int | None:
         """The run's moves when several clusters compete for them, or placed pods must earn them."""
@@ -131,19 +131,18 @@ class FleetSearch:
 
     def _turn(self, turn: int, per_node: int, asked: Sequence[str]) -> dict[str, list[Step]]:
         """Every block of the ``asked`` clusters improves on the incumbent: the best of their answers that the shared limits allow."""
-        scarce = self._scarce()
         barred = self.forbidden - {(s.pod_class, s.target) for s in self.best.shifts} - {(b.pod_class, b.target) for b in self.best.binds}
         blocks: list[Unit] = []
         for at, cluster in enumerate(self.clusters):
             instance = _barred(self.instances[cluster], barred)
             blocks += units(instance, to_moves(instance, self.best), (self.seed, turn, at))
         todo = [i for i, unit in enumerate(blocks) if unit.instance.cluster in asked and not unit.settled]
-        quests = [self._quest(blocks[i], turn, per_node, scarce) for i in todo]
+        quests = [self._quest(blocks[i], turn, per_node) for i in todo]
         here = not per_node and sum(len(i.nodes) for i in self.instances.values()) <= INLINE
         told = self._all(seek, quests, self.over, Inline() if here else None)
         found = {i: answer for i, answer in zip(todo, told, strict=True) if answer is not None}
         for i, answer in found.items():
-            if answer.ceilings and len(blocks[i].instance.nodes) == len(self.instances[blocks[i].instance.cluster].nodes):
+            if answer.ceilings and self._whole(blocks[i]):
                 self.ceilings[blocks[i].instance.cluster] = answer.ceilings
         points = [(*(found[i].points if i in found else ()), in_order(unit.instance, unit.hint)) for i, unit in enumerate(blocks)]
         self.cut_short |= any(p.cut_short for some in points for p in some)
@@ -154,29 +153,32 @@ class FleetSearch:
                 steps[unit.instance.cluster] += to_steps(unit.instance, some[at].sequence)
         return steps
 
-    def _quest(self, unit: Unit, turn: int, per_node: int, scarce: int | None) -> Quest:
+    def _whole(self, unit: Unit) -> bool:
+        """Whether the block is all of its cluster."""
+        return len(unit.instance.nodes) == len(self.instances[unit.instance.cluster].nodes)
+
+    def _quest(self, unit: Unit, turn: int, per_node: int) -> Quest:
         waves = min(MOST_WAVES, self.problem.terms.waves - 1)
-        whole = len(unit.instance.nodes) == len(self.instances[unit.instance.cluster].nodes)
         return Quest(
             instance=unit.instance,
             hint=unit.hint,
-            most=unit.cap(scarce) if waves else 0,
+            most=unit.cap(self.scarce) if waves else 0,
             waves=waves,
             rounds=int(per_node * self.effort * len(unit.instance.nodes)),
             seed=self.seed + turn,
             seconds=None if self.deadline is None else self.deadline - time.monotonic(),
             owing=unit.owing,
-            frontier=self.tight or scarce is not None,
-            ceilings=self.ceilings.get(unit.instance.cluster, ()) if whole else (),
-            price=None if scarce is None else SCARCE_PRICE,
+            frontier=self.tight or self.scarce is not None,
+            ceilings=self.ceilings.get(unit.instance.cluster, ()) if self._whole(unit) else (),
+            price=None if self.scarce is None else SCARCE_PRICE,
         )
 
     def _fitting(self, blocks: Sequence[Unit], points: list[tuple[Point, ...]]) -> list[int]:
         """Which answers to take. If the best of all are too many moves together, cheaper ones are asked for from now on."""
         chosen = picked(blocks, points, self.limits, self.rows.ratio)
-        if any(chosen) and not self.tight and self._scarce() is None:
+        if any(chosen) and not self.tight and self.scarce is None:
             self.tight = True
-            more = [() if unit.settled else seek(self._quest(unit, 0, 0, None)).points for unit in blocks]
+            more = [() if unit.settled else seek(self._quest(unit, 0, 0)).points for unit in blocks]
             points[:] = [(*some, *cheaper) for some, cheaper in zip(points, more, strict=True)]
             chosen = picked(blocks, points, self.limits, self.rows.ratio)
         return chosen
@@ -220,7 +222,7 @@ class FleetSearch:
         for _ in range(ROBBED):
             if robbed:
                 failed |= {(s.pod_class, s.target) for s in robbed}
-                route, robbed = settled(problem, needed(problem, replay(problem, _without(route, robbed))))
+                route, robbed = settled(problem, needed(problem, replay(problem, without(route, robbed))))
         self.forbidden |= failed
         if not robbed and route not in self.parts[cluster]:
             self.parts[cluster].append(route)
@@ -229,12 +231,11 @@ class FleetSearch:
     def levels(self) -> tuple[LevelResult, ...]:
         """What is proven about the best route."""
         relaxed = Rows(self.problem, relaxed=True)
-        classes = self.problem.classes
-        by_cluster = Counter((classes[b.pod_class].cluster, classes[b.pod_class].priority) for b in self.best.binds)
+        placed = placed_in(self.problem, self.best)
         question = Question(
             priorities=self.problem.priorities,
             instances=tuple(relaxed.instance(cluster) for cluster in self.clusters),
-            placed=tuple(tuple((p, by_cluster[cluster, p]) for p in self.problem.priorities) for cluster in self.clusters),
+            placed=tuple(tuple((p, placed[cluster, p]) for p in self.problem.priorities) for cluster in self.clusters),
             ratio=relaxed.ratio,
             deadline=self.limit,
         )
@@ -244,13 +245,6 @@ class FleetSearch:
 
     def _late(self) -> bool:
         return self.limit is not None and time.monotonic() > self.limit
-
-
-def _without(route: Route, dropped: tuple[Shift, ...]) -> Route:
-    left = list(route.shifts)
-    for shift in dropped:
-        left.remove(shift)
-    return replace(route, shifts=tuple(left))
 
 
 def _barred(instance: Instance, forbidden: set[tuple[int, int]]) -> Instance:

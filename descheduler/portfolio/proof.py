@@ -51,7 +51,7 @@ def proofs(question: Question, ask: Ask) -> tuple[tuple[LevelResult, ...], bool]
     known = _settled(question, [proof.bounds for proof in alone], reached)
     open_ = tuple(p for p in question.priorities if known.get(p, reached[p] + 1) > reached[p])
     late = any(proof.cut_short for proof in alone)
-    known |= {p: 0 for p in open_ if not any((i.priority[i.waiting] == p).any() for i in question.instances)}
+    known |= {p: 0 for p in open_ if not any(p in i.priorities for i in question.instances)}
     if open_ and len(question.instances) > 1:
         more, too_late = _open(question, [proof.bounds for proof in alone], reached, open_, ask)
         late |= too_late
@@ -68,7 +68,7 @@ def proofs(question: Question, ask: Ask) -> tuple[tuple[LevelResult, ...], bool]
 
 def _settled(question: Question, alone: Sequence[Mapping[int, int]], reached: Mapping[int, int]) -> dict[int, int]:
     """The clusters' own bounds added up, down to the first level that they leave open."""
-    here = [{int(p) for p in i.priority[i.waiting]} for i in question.instances]
+    here = [i.priorities for i in question.instances]
     found: dict[int, int] = {}
     for priority in question.priorities:
         if not all(priority in own for own, some in zip(alone, here, strict=True) if priority in some):

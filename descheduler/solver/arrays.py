@@ -86,6 +86,11 @@ class Instance:
     budgets_of: tuple[tuple[int, ...], ...] = field(default=())
 
     @property
+    def priorities(self) -> list[int]:
+        """Those of waiting classes, the highest first."""
+        return sorted({int(p) for p in self.priority[self.waiting]}, reverse=True)
+
+    @property
     def size(self) -> tuple[int, int]:
         return len(self.classes), len(self.nodes)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from descheduler.solver.arrays import Instance, Local, Move, local_of, placed
-from descheduler.solver.block import Point, Work, in_order, point, solve_block
+from descheduler.solver.arrays import Instance, Move, local_of, placed
+from descheduler.solver.block import Point, in_order
 from descheduler.solver.bounds import Cut, Proof, bounds, exchanges, together
 from descheduler.solver.compiled import compiled
 from descheduler.solver.kernels import rounds, slots
@@ -56,12 +56,6 @@ class Improved:
     ceilings: tuple[tuple[int, int], ...] = ()
 
 
-def vector(instance: Instance, local: Local) -> tuple[int, ...]:
-    """Placed pods by priority, the highest first."""
-    counts = placed(instance, local)
-    return tuple(counts.get(p, 0) for p in sorted({int(p) for p in instance.priority[instance.waiting]}, reverse=True))
-
-
 def seek(quest: Quest) -> Improved:
     """Greedy on top of the hint, then rounds of ruin and recreate: all of them, or few once the block's bounds are reached."""
     started = time.monotonic()
@@ -79,12 +73,9 @@ def seek(quest: Quest) -> Improved:
     return Improved(points=points, ceilings=tuple(sorted(ceilings.items(), reverse=True)))
 
 
-def _run(instance: Instance) -> tuple[Callable[..., None], Callable[..., None], Callable[..., None]]:
-    functions = (rounds.resume, rounds.greedy, rounds.search)
-    if len(instance.nodes) <= PLAIN:
-        return functions
-    resume, greedy, search = (compiled(function) for function in functions)
-    return resume, greedy, search
+def _ready(kernel: Callable[..., None], instance: Instance) -> Callable[..., None]:
+    """The kernel as it is best run on the instance."""
+    return kernel if len(instance.nodes) <= PLAIN else compiled(kernel)
 
 
 def _started(quest: Quest) -> Memory:
@@ -97,7 +88,7 @@ def _started(quest: Quest) -> Memory:
         seed=quest.seed,
         owing=quest.owing,
     )
-    resume, greedy, _ = _run(quest.instance)
+    resume, greedy = (_ready(kernel, quest.instance) for kernel in (rounds.resume, rounds.greedy))
     m, longest = memory.vector, memory.longest
     if quest.price is not None:
         m[slots.PRICE] = quest.price
@@ -110,9 +101,9 @@ def _started(quest: Quest) -> Memory:
 
 def _searched(quest: Quest, memory: Memory, ceilings: Mapping[int, int], started: float) -> bool:
     """All rounds, or until the bounds are reached and some more; whether the clock ended it."""
-    _, _, search = _run(quest.instance)
+    search = _ready(rounds.search, quest.instance)
     m, done, most = memory.vector, 0, quest.rounds
-    wanted = tuple(ceilings.get(p, -1) for p in sorted({int(p) for p in quest.instance.priority[quest.instance.waiting]}, reverse=True))
+    wanted = tuple(ceilings.get(p, -1) for p in quest.instance.priorities)
     reached = False
     while done < most:
         if quest.seconds is not None and time.monotonic() - started > quest.seconds:
@@ -123,16 +114,6 @@ def _searched(quest: Quest, memory: Memory, ceilings: Mapping[int, int], started
         search(m, memory.longest, min(CHUNK, most - done))
         done += CHUNK
     return False
-
-
-def improve(work: Work) -> Improved:
-    """CP-SAT on a block unless the hint has reached the block's bounds."""
-    reached = placed(work.instance, work.hint)
-    ceilings = bounds(work.instance, reached, work.seconds, onward=True).bounds if work.points == 1 else {}
-    told = tuple(sorted(ceilings.items(), reverse=True))
-    if ceilings and all(reached.get(p, 0) >= most for p, most in ceilings.items()):
-        return Improved(points=(point(work.instance, work.hint),), ceilings=told)
-    return Improved(points=solve_block(replace(work, ceilings=told)), ceilings=told)
 
 
 Pairs = tuple[tuple[int, int], ...]

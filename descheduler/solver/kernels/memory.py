@@ -65,7 +65,7 @@ class Memory:
         reach_row, reach = _rows(instance.reach.astype(np.int64))
         homes = [[c for c in np.flatnonzero(instance.there[:, n]).tolist() if instance.reach[c].any()] for n in range(nodes)]
         home_start, home_class = _ragged(homes)
-        ranks = sorted({int(p) for p in instance.priority[instance.waiting]})
+        ranks = instance.priorities[::-1]
         rank = [ranks.index(int(p)) if w else 0 for p, w in zip(instance.priority, instance.waiting, strict=True)]
         size = (instance.asks * k.UNIT // scale).sum(axis=1)
         order = sorted(np.flatnonzero(instance.waiting).tolist(), key=lambda c: (-rank[c], -size[c], c))
