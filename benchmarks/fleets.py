@@ -21,8 +21,8 @@ from descheduler.federation.recorded import RecordedFleet
 from descheduler.policy.policy import Policy
 
 
-def policy_of(truth: Mapping[str, Any] | None, moves: int | None = None) -> Policy:
-    """The shipped default, or its limits replaced by a truth file's budgets (``moves`` caps the whole run)."""
+def policy_of(truth: Mapping[str, Any] | None, moves: int | None = None, **more: Any) -> Policy:
+    """The shipped default, or its limits replaced by a truth file's budgets (``moves`` caps the whole run); ``more`` of its ``spec``."""
     if truth is None:
         return Policy()
     budgets = truth["budgets"]
@@ -37,7 +37,7 @@ def policy_of(truth: Mapping[str, Any] | None, moves: int | None = None) -> Poli
         "perWindow": [],
     }
     overrides = [{"match": {"namespaces": [n]}, "limits": {"perNamespace": k}} for n, k in sorted(budgets["namespace"].items())]
-    return Policy.model_validate({"spec": {"limits": limits, "overrides": overrides}})
+    return Policy.model_validate({"spec": {"limits": limits, "overrides": overrides, **more}})
 
 
 def measured(directory: Path, policy: Policy, effort: float, workers: int, limit: timedelta) -> tuple[Report, float]:

@@ -51,8 +51,8 @@ def _solve(problem: Problem, search: Search) -> Solution:
 
 
 def large(problem: Problem) -> bool:
-    """Whether the fleet is beyond one model: the stages of ``fleet`` search it, unless the policy wants moves that no waiting pod needs."""
-    return not problem.terms.earning and size(problem, frozenset(concerned(problem))) > WHOLE
+    """Whether the fleet is beyond one model: the stages of ``fleet`` search it."""
+    return size(problem, frozenset(concerned(problem))) > WHOLE
 
 
 def blocks(problem: Problem) -> tuple[frozenset[str], ...]:

@@ -21,12 +21,15 @@ from descheduler.portfolio.executors import Inline, answers
 from descheduler.portfolio.parts import placed_in, without
 from descheduler.portfolio.proof import Question, proofs
 from descheduler.portfolio.score import Score, score
+from descheduler.portfolio.slots import make_headroom, unproven_gains
 from descheduler.portfolio.units import Unit, picked, units
 from descheduler.rivals import settled
 from descheduler.solver import compiled
 from descheduler.solver.arrays import Instance, Rows, to_moves, to_steps
 from descheduler.solver.block import Point, in_order
+from descheduler.solver.gains import Gains
 from descheduler.solver.kernels import rounds
+from descheduler.solver.opening import valued
 from descheduler.solver.solution import LevelResult, never
 from descheduler.solver.tasks import PLAIN, Quest, seek
 from descheduler.verify import violations
@@ -81,8 +84,13 @@ class FleetSearch:
         self.lost: frozenset[str] = frozenset()
         """Clusters in which the last candidate lost something."""
         self.rows = Rows(problem)
-        self.clusters = sorted({c.cluster for c in problem.placeable})
+        self.waiting = sorted({c.cluster for c in problem.placeable})
+        moving = {c.cluster for c in problem.movable} if problem.terms.earning else set[str]()
+        self.clusters = sorted({*self.waiting, *moving})
+        """Those in which moves can be worth anything; without Headroom and EmptyNodes those in which pods wait."""
         self.instances = {cluster: self.rows.instance(cluster) for cluster in self.clusters}
+        self.gains: dict[str, Gains] = {}
+        """What nodes are worth by their room, once no more waiting pods are sought places for."""
         self.scarce = self._scarce()
         """The run's moves, where they are the matter."""
         self.limits = {b.row: b.limit for i in self.instances.values() for b in i.budgets}
@@ -95,7 +103,7 @@ class FleetSearch:
         """Whether the rounds must end."""
         return self._stop() or (self.deadline is not None and time.monotonic() > self.deadline)
 
-    def _all(
+    def all_of(
         self, task: Callable[..., Answer], told: Sequence[object], over: Callable[[], bool], executor: Executor | None = None
     ) -> list[Answer | None]:
         """Every task's answer, in order; ``None`` for those that were not done when the search had to end."""
@@ -104,14 +112,20 @@ class FleetSearch:
         return found
 
     def run(self, brief: bool) -> None:
+        """Places for waiting pods; then, where the policy wants moves for it, room by itself."""
+        self._place(brief)
+        if self.problem.terms.earning and not brief and not self.over():
+            make_headroom(self)
+
+    def _place(self, brief: bool) -> None:
         """Greedy, then turns while they bring anything, and short ones as long as something is lost."""
-        self._keep(self._turn(0, 0, self.clusters))
+        self.keep(self._turn(0, 0, self.waiting))
         for turn, per_node in enumerate(() if brief else TURNS, start=1):
             before = self.best_score
-            self._keep(self._turn(turn, per_node, [cluster for cluster in self.clusters if turn == 1 or self._open(cluster)]))
+            self.keep(self._turn(turn, per_node, [cluster for cluster in self.waiting if turn == 1 or self._open(cluster)]))
             for repair in range(REPAIRS):
                 if self.lost and not self.over():
-                    self._keep(self._turn(turn + len(TURNS) * (1 + repair), REPAIR, sorted(self.lost)))
+                    self.keep(self._turn(turn + len(TURNS) * (1 + repair), REPAIR, sorted(self.lost)))
             if self.over():
                 self.cut_short = True
             if self.cut_short or (turn > 1 and not self.best_score > before):
@@ -131,15 +145,11 @@ class FleetSearch:
 
     def _turn(self, turn: int, per_node: int, asked: Sequence[str]) -> dict[str, list[Step]]:
         """Every block of the ``asked`` clusters improves on the incumbent: the best of their answers that the shared limits allow."""
-        barred = self.forbidden - {(s.pod_class, s.target) for s in self.best.shifts} - {(b.pod_class, b.target) for b in self.best.binds}
-        blocks: list[Unit] = []
-        for at, cluster in enumerate(self.clusters):
-            instance = _barred(self.instances[cluster], barred)
-            blocks += units(instance, to_moves(instance, self.best), (self.seed, turn, at))
+        blocks = self.cut_anew(turn)
         todo = [i for i, unit in enumerate(blocks) if unit.instance.cluster in asked and not unit.settled]
         quests = [self._quest(blocks[i], turn, per_node) for i in todo]
         here = not per_node and sum(len(i.nodes) for i in self.instances.values()) <= INLINE
-        told = self._all(seek, quests, self.over, Inline() if here else None)
+        told = self.all_of(seek, quests, self.over, Inline() if here else None)
         found = {i: answer for i, answer in zip(todo, told, strict=True) if answer is not None}
         for i, answer in found.items():
             if answer.ceilings and self._whole(blocks[i]):
@@ -153,12 +163,29 @@ class FleetSearch:
                 steps[unit.instance.cluster] += to_steps(unit.instance, some[at].sequence)
         return steps
 
+    def cut_anew(self, turn: int) -> list[Unit]:
+        """The blocks of a turn, with what the incumbent does there."""
+        barred = self.forbidden - {(s.pod_class, s.target) for s in self.best.shifts} - {(b.pod_class, b.target) for b in self.best.binds}
+        blocks: list[Unit] = []
+        for at, cluster in enumerate(self.clusters):
+            instance = _barred(self.instances[cluster], barred)
+            blocks += units(instance, to_moves(instance, self.best), (self.seed, turn, at))
+        return blocks
+
     def _whole(self, unit: Unit) -> bool:
         """Whether the block is all of its cluster."""
         return len(unit.instance.nodes) == len(self.instances[unit.instance.cluster].nodes)
 
+    def waves(self) -> int:
+        """Waves of moves that a plan may have."""
+        return min(MOST_WAVES, self.problem.terms.waves - 1)
+
+    def seconds(self) -> float | None:
+        """Until the rounds must end."""
+        return None if self.deadline is None else self.deadline - time.monotonic()
+
     def _quest(self, unit: Unit, turn: int, per_node: int) -> Quest:
-        waves = min(MOST_WAVES, self.problem.terms.waves - 1)
+        waves = self.waves()
         return Quest(
             instance=unit.instance,
             hint=unit.hint,
@@ -166,7 +193,7 @@ class FleetSearch:
             waves=waves,
             rounds=int(per_node * self.effort * len(unit.instance.nodes)),
             seed=self.seed + turn,
-            seconds=None if self.deadline is None else self.deadline - time.monotonic(),
+            seconds=self.seconds(),
             owing=unit.owing,
             frontier=self.tight or self.scarce is not None,
             ceilings=self.ceilings.get(unit.instance.cluster, ()) if self._whole(unit) else (),
@@ -183,7 +210,7 @@ class FleetSearch:
             chosen = picked(blocks, points, self.limits, self.rows.ratio)
         return chosen
 
-    def _keep(self, steps: Mapping[str, Sequence[Step]]) -> None:
+    def keep(self, steps: Mapping[str, Sequence[Step]]) -> None:
         """Order, settle with rivals and verify; keep the best of what each cluster has realised so far, as far as all of it is lawful."""
         self.lost = frozenset(cluster for cluster, some in steps.items() if self._realise(cluster, some))
         candidate = self._mixed()
@@ -192,7 +219,7 @@ class FleetSearch:
             return
         found = next(violations(self.problem, candidate), None)
         if found is not None:  # limits of single waves, which clusters share: in waves of the whole fleet then
-            candidate, _ = settled(self.problem, needed(self.problem, replay(self.problem, candidate)))
+            candidate, _ = settled(self.problem, self._needed(replay(self.problem, candidate)))
             reached = score(self.problem, candidate)
             found = next(violations(self.problem, candidate), None)
         if found is None and reached > self.best_score:
@@ -206,7 +233,7 @@ class FleetSearch:
         """Of each cluster the realised part that serves the whole best."""
         whole = [Unit(instance=self.instances[cluster]) for cluster in self.clusters]
         points = [
-            [in_order(u.instance, to_moves(u.instance, part)) for part in self.parts[cluster]]
+            [valued(self.gains.get(cluster), u.instance, to_moves(u.instance, part)) for part in self.parts[cluster]]
             for u, cluster in zip(whole, self.clusters, strict=True)
         ]
         chosen = picked(whole, points, self.limits, self.rows.ratio)
@@ -218,15 +245,19 @@ class FleetSearch:
         problem = self.problem
         ordered = in_sequence(problem, steps)
         failed = set(ordered.stuck.arrivals)
-        route, robbed = settled(problem, needed(problem, ordered.route))
+        route, robbed = settled(problem, self._needed(ordered.route))
         for _ in range(ROBBED):
             if robbed:
                 failed |= {(s.pod_class, s.target) for s in robbed}
-                route, robbed = settled(problem, needed(problem, replay(problem, without(route, robbed))))
+                route, robbed = settled(problem, self._needed(replay(problem, without(route, robbed))))
         self.forbidden |= failed
         if not robbed and route not in self.parts[cluster]:
             self.parts[cluster].append(route)
         return bool(failed)
+
+    def _needed(self, route: Route) -> Route:
+        """Without moves that bring nothing."""
+        return route if self.gains else needed(self.problem, route)
 
     def levels(self) -> tuple[LevelResult, ...]:
         """What is proven about the best route."""
@@ -234,14 +265,14 @@ class FleetSearch:
         placed = placed_in(self.problem, self.best)
         question = Question(
             priorities=self.problem.priorities,
-            instances=tuple(relaxed.instance(cluster) for cluster in self.clusters),
-            placed=tuple(tuple((p, placed[cluster, p]) for p in self.problem.priorities) for cluster in self.clusters),
+            instances=tuple(relaxed.instance(cluster) for cluster in self.waiting),
+            placed=tuple(tuple((p, placed[cluster, p]) for p in self.problem.priorities) for cluster in self.waiting),
             ratio=relaxed.ratio,
             deadline=self.limit,
         )
-        found, late = proofs(question, lambda task, asked: self._all(task, asked, lambda: self._stop() or self._late()))
+        found, late = proofs(question, lambda task, asked: self.all_of(task, asked, lambda: self._stop() or self._late()))
         self.cut_short |= late
-        return found
+        return (*found, *unproven_gains(self.problem, self.best))
 
     def _late(self) -> bool:
         return self.limit is not None and time.monotonic() > self.limit

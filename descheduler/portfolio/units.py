@@ -108,7 +108,7 @@ def spends(instance: Instance, local: Local) -> dict[int, int]:
 def picked(blocks: Sequence[Unit], points: Sequence[Sequence[Point]], limits: Mapping[int, int], ratio: int | None) -> list[int]:
     """For each block the index of a point: the best of what the shared ``limits`` (row to moves) allow together."""
     offers = [
-        [Offer(placed=dict(p.placed), moves=p.moves, spends=spends(unit.instance, p.local)) for p in some]
+        [Offer(placed=dict(p.placed), moves=p.moves, spends=spends(unit.instance, p.local), worth=p.worth) for p in some]
         for unit, some in zip(blocks, points, strict=True)
     ]
     asked = Counter(row for block in offers for row in {row for offer in block for row in offer.spends})

@@ -126,13 +126,19 @@ Move = tuple[int, int, int]
 
 def local_of(moves: Iterable[Move]) -> Local:
     """What moves one after another amount to."""
+    every = every_step(moves)
+    return netted(every.departures, every.arrivals)
+
+
+def every_step(moves: Iterable[Move]) -> Local:
+    """The same with every move counted, those too that take the place of another of their class."""
     departures: Steps = {}
     arrivals: Steps = {}
     for c, source, target in moves:
         if source >= 0:
             departures[c, source] = departures.get((c, source), 0) + 1
         arrivals[c, target] = arrivals.get((c, target), 0) + 1
-    return netted(departures, arrivals)
+    return Local(departures=departures, arrivals=arrivals)
 
 
 def to_moves(instance: Instance, route: Route) -> tuple[Move, ...]:

@@ -56,6 +56,8 @@ class Point:
     """The wall clock ended the search."""
     sequence: tuple[Move, ...] = ()
     """The same as moves, each lawful after those before it; empty when no order is known."""
+    worth: tuple[int, ...] = ()
+    """What nodes are worth by their room, less the floor for every move, by objective; thousandths. Empty: moves are for pods alone."""
 
     @property
     def moves(self) -> int:

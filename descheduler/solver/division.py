@@ -20,10 +20,12 @@ class Offer:
     moves: int
     spends: Mapping[int, int]
     """Shared row to moves counted in it."""
+    worth: tuple[int, ...] = ()
+    """What its nodes are worth by their room, by objective; empty: nothing."""
 
 
 def divide(offers: Sequence[Sequence[Offer]], limits: Mapping[int, int], ratio: int | None) -> list[int]:
-    """For each block the index of its point: the best vector in the strict order, then the fewest moves, then the first points."""
+    """For each block the index of its point: the best vector in the strict order, the worth of nodes, fewest moves, the first points."""
     cp = cp_model.CpModel()
     chosen = [[cp.new_bool_var("") for _ in block] for block in offers]
     pairs = [(literal, offer) for row, block in zip(chosen, offers, strict=True) for literal, offer in zip(row, block, strict=True)]
@@ -36,6 +38,8 @@ def divide(offers: Sequence[Sequence[Offer]], limits: Mapping[int, int], ratio: 
         cp.add(moves <= ratio * sum(sum(offer.placed.values()) * literal for literal, offer in pairs))
     priorities = sorted({p for _, offer in pairs for p in offer.placed}, reverse=True)
     goals = [sum(offer.placed.get(p, 0) * literal for literal, offer in pairs) for p in priorities]
+    worths = range(max((len(offer.worth) for _, offer in pairs), default=0))
+    goals += [sum(offer.worth[at] * literal for literal, offer in pairs if offer.worth) for at in worths]
     picked = [len(block) - 1 for block in offers]  # the cheapest point of each, should nothing be found
     for goal in (*goals, -moves, -sum(i * literal for row in chosen for i, literal in enumerate(row))):
         cp.maximize(goal)

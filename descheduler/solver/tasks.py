@@ -73,7 +73,7 @@ def seek(quest: Quest) -> Improved:
     return Improved(points=points, ceilings=tuple(sorted(ceilings.items(), reverse=True)))
 
 
-def _ready(kernel: Callable[..., None], instance: Instance) -> Callable[..., None]:
+def ready(kernel: Callable[..., None], instance: Instance) -> Callable[..., None]:
     """The kernel as it is best run on the instance."""
     return kernel if len(instance.nodes) <= PLAIN else compiled(kernel)
 
@@ -88,7 +88,7 @@ def _started(quest: Quest) -> Memory:
         seed=quest.seed,
         owing=quest.owing,
     )
-    resume, greedy = (_ready(kernel, quest.instance) for kernel in (rounds.resume, rounds.greedy))
+    resume, greedy = (ready(kernel, quest.instance) for kernel in (rounds.resume, rounds.greedy))
     m, longest = memory.vector, memory.longest
     if quest.price is not None:
         m[slots.PRICE] = quest.price
@@ -101,7 +101,7 @@ def _started(quest: Quest) -> Memory:
 
 def _searched(quest: Quest, memory: Memory, ceilings: Mapping[int, int], started: float) -> bool:
     """All rounds, or until the bounds are reached and some more; whether the clock ended it."""
-    search = _ready(rounds.search, quest.instance)
+    search = ready(rounds.search, quest.instance)
     m, done, most = memory.vector, 0, quest.rounds
     wanted = tuple(ceilings.get(p, -1) for p in quest.instance.priorities)
     reached = False

@@ -8,6 +8,7 @@ import numpy as np
 
 from descheduler.domain.rows import AtMost, Exclude
 from descheduler.solver.arrays import Instance, Ints, Joint, Move
+from descheduler.solver.gains import Gains
 from descheduler.solver.kernels import slots as k
 
 STAIRS = 32
@@ -20,6 +21,10 @@ WORTH = 1000
 """Of a pod of the lowest priority; each higher one is worth four times as much."""
 PRICE = 20
 """Of a move."""
+KAPPA = 70
+"""Of a slot that is nearly whole, in hundredths."""
+FIRST = 20
+"""What the first of several objectives is worth to the search beside the others; what is kept obeys their order."""
 
 
 def _rows(masks: Ints) -> tuple[Ints, Ints]:
@@ -42,7 +47,15 @@ class Memory:
     """An instance laid out for the kernels: ``most`` moves, in so many ``waves`` at most, a frontier of so many ``stairs``."""
 
     def __init__(
-        self, instance: Instance, *, most: int, waves: int, stairs: int = STAIRS, seed: int = 0, owing: Sequence[int] = ()
+        self,
+        instance: Instance,
+        *,
+        most: int,
+        waves: int,
+        stairs: int = STAIRS,
+        seed: int = 0,
+        owing: Sequence[int] = (),
+        gains: Gains | None = None,
     ) -> None:
         self.instance = instance
         self.longest = most + int(instance.pods[instance.waiting].sum()) + 1
@@ -54,6 +67,8 @@ class Memory:
         self._book(stairs, owing)
         self._numbers |= {k.MOST: most, k.WAVES: waves, k.STAIRS: stairs, k.TRIES: TRIES, k.LOOK: LOOK, k.BEST: -1, k.PRICE: PRICE}
         self._numbers[k.RANDOM] = 1 + (seed * 7919 + 12345) % 2147483646
+        if gains is not None:
+            self._worth(gains, stairs)
         self.vector = self._laid_out()
 
     def _classes(self) -> None:
@@ -144,6 +159,28 @@ class Memory:
             k.ACTIVE_NODES: np.arange(nodes),
             k.OWING: np.array(owing, dtype=np.int64),
             k.STAIR: stair,
+        }
+
+    def _worth(self, gains: Gains, stairs: int) -> None:
+        """What nodes are worth. A class without pods is added, for what a slot would ask for."""
+        nodes = self._numbers[k.NODES]
+        pull = gains.weight * np.where(gains.goal == 0, FIRST, 1)
+        self._numbers |= {k.GOALS: gains.goals, k.VALUES: len(gains.node), k.FLOOR: gains.floor, k.KAPPA: KAPPA}
+        sizes = {k.POTENTIAL: nodes, k.WHOLE: len(gains.node), k.WORTH: gains.goals, k.BEST_WORTH: gains.goals}
+        resources = self._numbers[k.RESOURCES]
+        sizes |= {k.STAIR_WORTH: stairs * gains.goals, k.EXPOSURE: nodes, k.LEAST_FREE: resources, k.TAKEN: resources}
+        self._parts |= {slot: np.zeros(size, dtype=np.int64) for slot, size in sizes.items()}
+        self._parts |= {
+            k.ASKS: np.vstack([self._parts[k.ASKS], np.zeros((1, self._numbers[k.RESOURCES]), dtype=np.int64)]),
+            k.SHAPES: gains.shapes,
+            k.VALUE_START: np.searchsorted(gains.node, np.arange(nodes + 1)),
+            k.VALUE_NODE: gains.node,
+            k.VALUE_SHAPE: gains.shape,
+            k.VALUE_GOAL: gains.goal,
+            k.VALUE_WEIGHT: gains.weight,
+            k.VALUE_MOST: gains.most,
+            k.PULL: pull,
+            k.SEEN: np.stack([self.instance.room] * 2, axis=1),
         }
 
     def _laid_out(self) -> Ints:

@@ -47,6 +47,7 @@ from descheduler.solver.kernels.slots import (
     TARGET,
     TRIES,
     UNIT,
+    VALUES,
     WAVE,
     WEIGHT,
     WIDTH,
@@ -184,7 +185,9 @@ def ruin(m: IntVector, centre: int, manner: int) -> None:
 
 @kernel
 def spared(m: IntVector, length: int) -> None:
-    """Moves off nodes to which nobody comes any more are dropped too."""
+    """Moves off nodes to which nobody comes any more are dropped too, unless room is worth moves by itself."""
+    if m[VALUES]:
+        return
     steps, dropped, coming = m[STEPS], m[DROPPED], m[COMING]
     for n in range(m[NODES]):
         m[coming + n] = 0

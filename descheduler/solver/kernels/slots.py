@@ -38,5 +38,13 @@ SPOTS, STAIR, STAIR_STEPS = range(67, 70)
 """Room for lists of nodes and what they lack; [STAIRS, 2 + P] moves, length and vector of the best with so few moves."""
 PRIORITY, ROOM = range(70, 72)
 """[C]; [N, R] free at the beginning."""
-SLOTS = 72
+# Slots: what nodes are worth. V values, each of a node, G objectives.
+GOALS, VALUES, TOTAL, FLOOR, KAPPA = range(72, 77)
+"""Numbers: objectives; values, 0 where nothing is worth a move; the potential of all nodes; thousandths a move costs; hundredths."""
+SHAPES, VALUE_START, VALUE_NODE, VALUE_SHAPE, VALUE_GOAL, VALUE_WEIGHT, VALUE_MOST, PULL = range(77, 85)
+"""[S, R]; [N + 1] where a node's values begin in [V]; thousandths a slot; slots at most; the same in the search's own scale."""
+SEEN, POTENTIAL, WHOLE, WORTH, BEST_WORTH, STAIR_WORTH, LEAST_FREE, TAKEN, EXPOSURE, RISKS, DREAD, DUTY, TOLL = range(85, 98)
+"""[N, 2, R] ``FREE`` and ``CALM`` when the node was last looked at; [N]; [V] slots then; [G]; [G]; [STAIRS, G]; [R]; [R]; [N] moves
+that could be robbed; numbers: all of them; what each costs the search; what a move costs beside ``PRICE``, at first and now."""
+SLOTS = 98
 SPOT_ROOM = 64
