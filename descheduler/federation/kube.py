@@ -26,6 +26,8 @@ from descheduler.ports import Body
 TRIES = 4
 """How often a call is made at most."""
 LONGEST_PAUSE_SECONDS = 10.0
+SILENT_SECONDS = 15.0
+"""How long a server that gave no answer at all, however often it was asked, is not asked again: the next one would wait as long in vain."""
 _PASSING = frozenset({429, 500, 502, 503, 504})
 _CHUNK_BYTES = 1 << 18
 _BEFORE_SENDING = (broken.NewConnectionError, broken.ConnectTimeoutError, broken.LocationParseError)
@@ -76,6 +78,7 @@ class Connection:
         self._client = client
         self._clock = clock
         self._timeouts = timeouts or Timeouts()
+        self._silent_until = clock.monotonic()
 
     def now(self) -> datetime:
         """The time by our clock."""
@@ -134,11 +137,15 @@ class Connection:
             response.close()
 
     def _patiently(self, method: str, path: str, query: Mapping[str, str], body: Body | None, kind: str) -> Body:
+        if self._clock.monotonic() < self._silent_until:
+            raise Refused(f"no answer in {TRIES} attempts a moment ago")
         attempt = 1
         while True:
             try:
                 return _object(self._ask(method, path, query, body), kind)
             except Refused as refusal:
+                if refusal.passing and refusal.code == 0 and attempt == TRIES:
+                    self._silent_until = self._clock.monotonic() + SILENT_SECONDS
                 if not refusal.passing or attempt == TRIES:
                     raise
                 self._clock.sleep(timedelta(seconds=_pause_seconds(attempt, refusal.retry_after_seconds)))

@@ -14,6 +14,7 @@ from descheduler.federation.kube_objects import list_path
 WATCH_SECONDS = 240
 """After so long the server ends a watch, and it begins anew."""
 READ_SECONDS = WATCH_SECONDS + 30.0
+SHORTEST_WATCH_SECONDS = 1.0
 PAUSE_AFTER_FAULT = timedelta(seconds=2)
 Place = tuple[str, str]
 
@@ -50,7 +51,11 @@ class Watches:
                     meta = connection.get(path, {"limit": "1"}, kind="PodList").get("metadata") or {}
                     version = str(meta.get("resourceVersion") or "0")
                     self._changed.set()
+                begun = self._clock.monotonic()
                 version = self._follow(connection, path, version)
+                if self._clock.monotonic() - begun < SHORTEST_WATCH_SECONDS:  # a server, or a proxy, that lets nobody watch for long
+                    self._changed.set()
+                    self._clock.sleep(PAUSE_AFTER_FAULT)
             except (Refused, NoCredentials):
                 version = ""
                 self._changed.set()  # whoever waits looks for himself

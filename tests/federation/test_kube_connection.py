@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from descheduler.clock import SystemClock
-from descheduler.federation.kube import TRIES, Connection, Refused, Timeouts
+from descheduler.federation.kube import SILENT_SECONDS, TRIES, Connection, Refused, Timeouts
 from descheduler.federation.kube_config import Context, client_for
 from tests.fakes import FakeClock
 from tests.federation.local_api import REVIEWS, TOKEN, Fault, LocalApi, connect, kubeconfig, status_json
@@ -146,6 +147,18 @@ def test_a_broken_answer_is_asked_for_again(fault: Fault, told: str, api: LocalA
 
     api.fail(PODS, *[fault] * TRIES)
     assert str(refusal(connection)).startswith(told)
+
+
+def test_a_server_that_gave_no_answer_at_all_is_left_alone_for_a_moment(api: LocalApi, connection: Connection, clock: FakeClock) -> None:
+    """Else each of twenty moves would wait for it in vain, one after the other."""
+    api.fail(PODS, *[Fault(hang=True)] * TRIES)
+    refusal(connection)
+
+    assert str(refusal(connection)) == f"no answer in {TRIES} attempts a moment ago"
+    assert len(api.asked) == TRIES
+
+    clock.sleep(timedelta(seconds=SILENT_SECONDS))
+    assert connection.get(PODS, kind="PodList")["items"] == []
 
 
 def test_a_server_that_never_ends_its_answer_is_cut_off(api: LocalApi, tmp_path: Path) -> None:
