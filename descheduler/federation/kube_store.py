@@ -7,6 +7,7 @@ unchanged for as long as it is good, so clocks need not agree. ``kubectl create 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -38,11 +39,17 @@ class _Held:
 class ClusterStore:
     """Implements ``Store`` for the clusters of a live fleet."""
 
-    def __init__(self, fleet: LiveFleet, clock: Clock, duration: timedelta = LEASE_DURATION) -> None:
+    def __init__(
+        self, fleet: LiveFleet, clock: Clock, duration: timedelta = LEASE_DURATION, stop: Callable[[], str | None] = lambda: None
+    ) -> None:
+        """``duration``: how long a Lease is good without being renewed; ``stop``: why nobody shall wait for one any more, or ``None``."""
         self._fleet = fleet
         self._clock = clock
         self._duration = duration
+        self._stop = stop
         self._held: dict[str, _Held] = {}
+        self._seen: dict[str, tuple[str, float]] = {}
+        """Cluster to the version of another's Lease, and when that was seen first (monotonic seconds)."""
         self._lost: dict[tuple[str, str], str] = {}
 
     # Lease
@@ -70,11 +77,10 @@ class ClusterStore:
         now = self._read(cluster, LEASE_NAME, "Lease")
         if now is not None and _spec(now).get("holderIdentity") == holder:  # our own write, whose answer was lost
             return self._write(cluster, holder, now)
-        return f"the Lease of {cluster} was taken by another run"
+        return f"the Lease of {cluster} is gone" if now is None else f"the Lease of {cluster} was taken by another run"
 
     def _take(self, cluster: str, holder: str) -> str | None:
         """Raises Refused."""
-        seen: tuple[str, float] | None = None
         while True:
             now = self._read(cluster, LEASE_NAME, "Lease")
             if now is None:
@@ -84,15 +90,23 @@ class ClusterStore:
                 continue
             other = _spec(now).get("holderIdentity") or ""
             version = now["metadata"]["resourceVersion"]
-            if other in ("", holder) or (seen and self._unchanged_for(seen, version) >= _good_for(now)):
+            before = self._seen.get(cluster)
+            if other in ("", holder) or self._unchanged_seconds(cluster, version) >= _good_for(now):
                 return self._write(cluster, holder, now)
-            if seen is not None and seen[0] != version:
+            if before is not None and before[0] != version:
                 return f"the Lease of {cluster} is held elsewhere, by {other}"
-            seen = seen or (version, self._clock.monotonic())
+            why = self._stop()
+            if why is not None:
+                return f"the Lease of {cluster} is held elsewhere, by {other}, and not waited for: {why}"
             self._clock.sleep(min(LOOK_AGAIN, timedelta(seconds=_good_for(now) / 4)))
 
-    def _unchanged_for(self, seen: tuple[str, float], version: str) -> float:
-        return self._clock.monotonic() - seen[1] if seen[0] == version else -1.0
+    def _unchanged_seconds(self, cluster: str, version: str) -> float:
+        """For how long we have seen another's Lease unchanged; that is remembered, so that several lapse side by side."""
+        seen, now = self._seen.get(cluster), self._clock.monotonic()
+        if seen is None or seen[0] != version:
+            self._seen[cluster] = (version, now)
+            return 0.0
+        return now - seen[1]
 
     def _create(self, cluster: str, holder: str) -> str | None:
         meta = {"name": LEASE_NAME, "namespace": OUR_NAMESPACE}
@@ -137,6 +151,8 @@ class ClusterStore:
             found = self._read(cluster, LEASE_NAME, "Lease")
         except (Refused, NoCredentials):
             return False
+        if found is not None and _spec(found).get("holderIdentity"):
+            self._unchanged_seconds(cluster, found["metadata"]["resourceVersion"])
         return found is None or not (_spec(found).get("holderIdentity") or UNFINISHED in _notes(found))
 
     # Halt switch
@@ -164,8 +180,10 @@ class ClusterStore:
         return state if isinstance(state, dict) else None
 
     def save(self, cluster: str, state: Body) -> str | None:
-        if cluster not in self._held:
-            return f"the Lease of {cluster} is not ours"
+        held = self._held.get(cluster)
+        lost = f"the Lease of {cluster} is not ours" if held is None else self.acquire(cluster, str(_spec(held.body).get("holderIdentity")))
+        if lost is not None:
+            return lost
         text = json.dumps(state, sort_keys=True, separators=(",", ":"))
         if len(text) > MOST_STATE_BYTES:
             return f"the state of {cluster} is larger than {MOST_STATE_BYTES} bytes"
