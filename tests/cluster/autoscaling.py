@@ -79,19 +79,19 @@ def _served(definition: Object) -> bool:
 
 
 def _measure(cluster: Cluster, load: Mapping[str, int], ended: threading.Event) -> None:
-    told: dict[tuple[str, str], str] = {}
+    """What grows is told last: an autoscaler that looks in between never sees more load than there is."""
+    told: dict[tuple[str, str], int] = {}
     while not ended.wait(EVERY_SECONDS):
         ready = [pod for pod in cluster.api.items("/api/v1/pods") if is_ready(pod) and pod["metadata"]["namespace"] in load]
         serving = Counter(pod["metadata"]["namespace"] for pod in ready)
-        now = {}
-        for pod in ready:
-            space, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
-            now[space, name] = f"{load[space] * PER_REPLICA_MEBIBYTES * 1024 // serving[space]}Ki"
-            if told.get((space, name)) != now[space, name]:
-                _tell(cluster, pod, now[space, name])
+        pods = {(pod["metadata"]["namespace"], pod["metadata"]["name"]): pod for pod in ready}
+        now = {(space, name): load[space] * PER_REPLICA_MEBIBYTES * 1024 // serving[space] for space, name in pods}
         for space, name in told.keys() - now.keys():
             with suppress(ApiRefused):
                 cluster.api.delete(f"{PATH}/namespaces/{space}/pods/{name}")
+        for key in sorted(now, key=lambda key: now[key] - told.get(key, 0)):
+            if told.get(key) != now[key]:
+                _tell(cluster, pods[key], f"{now[key]}Ki")
         told = now
 
 

@@ -121,13 +121,22 @@ def _own_node(pod: Object) -> str | None:
 
 
 def _until_at_rest(cluster: Cluster, unready: set[str], within: timedelta) -> None:
-    """Pods first; then what controllers count of them, which follows a moment later."""
+    """Pods first; then what controllers count of them, which follows a moment later. They count the pods there are by then."""
     cluster.api.wait("/apis/apps/v1/deployments", lambda found: all(_complete(raw) for raw in found), within)
-    pods = cluster.api.wait("/api/v1/pods", lambda pods: all(_at_rest(pod, unready) for pod in pods), within)
-    ready = Counter(_whose(pod) for pod in pods if _condition(pod, "Ready") == "True")
+    cluster.api.wait("/api/v1/pods", lambda pods: all(_at_rest(pod, unready) for pod in pods), within)
+
+    def counted(found: list[Object]) -> bool:
+        pods = cluster.api.items("/api/v1/pods")
+        ready = Counter(_whose(pod) for pod in pods if _condition(pod, "Ready") == "True")
+        return all(_counted(raw, ready) for raw in found)
+
+    def judged(found: list[Object]) -> bool:
+        pods = cluster.api.items("/api/v1/pods")
+        return all(_judged(raw, pods) for raw in found)
+
     for kind in LATE:
-        cluster.api.wait(f"/apis/apps/v1/{kind}", lambda found: all(_counted(raw, ready) for raw in found), within)
-    cluster.api.wait("/apis/policy/v1/poddisruptionbudgets", lambda found: all(_judged(raw, pods) for raw in found), within)
+        cluster.api.wait(f"/apis/apps/v1/{kind}", counted, within)
+    cluster.api.wait("/apis/policy/v1/poddisruptionbudgets", judged, within)
 
 
 def _complete(deployment: Object) -> bool:
