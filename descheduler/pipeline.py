@@ -99,7 +99,7 @@ def run(reader: Reader, hands: Hands | None, policy: Policy, options: Options, c
     snapshot = reader.snapshot()
     if hands is None:
         return plan(snapshot, policy, options)
-    recovered = recover(snapshot, reader, hands.actuator, hands.store, clock, options.run_id)
+    recovered = recover(snapshot, reader, hands, clock, options.run_id)
     snapshot = reader.snapshot() if recovered else snapshot
     history, lost = recall(hands.store, [cluster.name for cluster in snapshot.clusters])
     unknown = tuple(Remark(cluster=cluster, subject="memory", message=reason) for cluster, reason in lost.items())

@@ -49,6 +49,21 @@ def test_what_a_plan_places_waits_no_longer_when_it_has_been_carried_out() -> No
     assert (report.outcome.complete, report.outcome.pending_after) == (True, 1)
 
 
+def test_a_pod_is_made_room_for_in_the_run_in_which_it_has_been_seen_often_enough() -> None:
+    clock = FakeClock()
+    fleet = SimulatedFleet(a_fleet(), clock)
+    policy = a_policy(trigger={"pendingFor": "0s", "seenInRuns": 3})
+    placed = []
+
+    for number in range(4):
+        hands = Hands(actuator=fleet, store=fleet)
+        report = run(fleet, hands, policy, replace(OPTIONS, run_id=f"run-{number}"), clock)
+        placed.append({str(each.pod) for each in report.plan.placements if each.pod.cluster == "east"})
+
+    assert placed == [set(), set(), {"east/default/train"}, set()]
+    assert waiting(fleet.snapshot()) == {"west/default/huge"}
+
+
 def test_without_an_actuator_nothing_is_written() -> None:
     clock = FakeClock()
     fleet = SimulatedFleet(a_fleet(), clock)

@@ -21,5 +21,5 @@ def hands_on(fleet: LiveFleet, settings: RunSettings | ApplySettings | RecoverSe
     from descheduler.federation.kube_hands import LiveHands
     from descheduler.federation.kube_store import ClusterStore
 
-    store = ClusterStore(fleet, clock, settings.lease_duration)
+    store = ClusterStore(fleet, clock, settings.lease_duration, signals.heard)
     return Hands(actuator=LiveHands(fleet), store=store, stop=signals.heard, require_lock=settings.require_lock)

@@ -49,7 +49,7 @@ def execute(settings: ApplySettings) -> int:
 
 
 def check(plan: Plan, policy: Policy, now: datetime) -> None:
-    """Raises UsageError unless the plan was made under this policy, ExecutionError when it is too old."""
+    """Raises UsageError unless the plan was made under this policy, ExecutionError when it is too old, or not made yet."""
     from descheduler.domain.durations import format_duration
     from descheduler.policy import policy_digest
 
@@ -62,3 +62,5 @@ def check(plan: Plan, policy: Policy, now: datetime) -> None:
     age, most = now - plan.metadata.created_at, policy.spec.second_look.plan_max_age
     if age > most:
         raise ExecutionError("churn", f"the plan is older than secondLook.planMaxAge {format_duration(most)}: plan again")
+    if -age > most:
+        raise ExecutionError("churn", f"the plan was made in the future, by our clock: {plan.metadata.created_at:%Y-%m-%d %H:%M:%S} UTC")

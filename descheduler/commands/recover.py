@@ -29,7 +29,7 @@ def execute(settings: RecoverSettings) -> int:
     with Signals() as signals, progress("looking for what interrupted runs left", settings.quiet):
         hands = hands_on(fleet, settings, clock, signals)
         snapshot = fleet.snapshot()
-        results = recover(snapshot, fleet, hands.actuator, hands.store, clock, str(uuid.uuid4()))
+        results = recover(snapshot, fleet, hands, clock, str(uuid.uuid4()))
     held = [result.message for result in results if result.outcome == "Skipped"]
     if held and settings.require_lock:
         raise LockHeld("; ".join(dict.fromkeys(held)))

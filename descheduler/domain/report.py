@@ -30,6 +30,8 @@ class Outcome:
     """Waiting pods, NotOurs left out, after the last wave; ``None`` when the fleet could not be read any more."""
     drift: tuple[Remark, ...] = ()
     """What had changed between the plan and the first step."""
+    unfinished: bool = False
+    """Whether something may be left for recovery to put in order."""
 
     @property
     def complete(self) -> bool:

@@ -6,9 +6,11 @@ run side by side, and whatever is thrown into it makes it clean up. ``act`` and 
 
 from __future__ import annotations
 
-from descheduler.execute.acting import Hands, act, note_waiting, same_clusters
+from descheduler.execute.acting import act, note_waiting, same_clusters
+from descheduler.execute.hands import Hands
 from descheduler.execute.memory import counts_runs, recall
+from descheduler.execute.movers import MOVERS
 from descheduler.execute.recovery import recover
-from descheduler.execute.waves import MOVERS, execute, waiting_for_room
+from descheduler.execute.waves import execute, waiting_for_room
 
 __all__ = ["MOVERS", "Hands", "act", "counts_runs", "execute", "note_waiting", "recall", "recover", "same_clusters", "waiting_for_room"]

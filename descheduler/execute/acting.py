@@ -2,48 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import replace
 
 from descheduler.clock import Clock
 from descheduler.domain.history import History
-from descheduler.domain.plan import Mover, Plan
-from descheduler.domain.report import Outcome
+from descheduler.domain.plan import Plan
+from descheduler.domain.report import Outcome, StepResult
 from descheduler.domain.snapshot import Remark, Snapshot
 from descheduler.errors import ExecutionError, LockHeld, UsageError
 from descheduler.execute.drift import drift
+from descheduler.execute.hands import Hands
 from descheduler.execute.memory import begun, counted, ended, recall, write_down
 from descheduler.execute.second_look import Looked, second_look
-from descheduler.execute.waves import MOVERS, carry_out
-from descheduler.execute.world import Technique
+from descheduler.execute.waves import carry_out, waiting_now
 from descheduler.policy.policy import Policy
-from descheduler.ports import Actuator, Reader, Store
-
-PATIENCE = timedelta(minutes=10)
-"""How long one wave may take: pods must start and become Ready."""
+from descheduler.ports import Reader
 
 MOST_DRIFT = 20
 """How much of what has changed is told when a plan is refused because of it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hands:
-    """All it takes to act. A run without it changes nothing."""
-
-    actuator: Actuator
-    store: Store
-    patience: timedelta = PATIENCE
-    stop: Callable[[], str | None] = lambda: None
-    """Why the run shall come to an end, or ``None``."""
-    require_lock: bool = False
-    """Whether a Lease that is held elsewhere ends the run instead of leaving the cluster out."""
-    movers: Mapping[Mover, Technique] = field(default_factory=lambda: MOVERS)
-    """Who carries each kind of move out."""
-
-
 def act(plan: Plan, policy: Policy, reader: Reader, hands: Hands, clock: Clock) -> Outcome:
-    """Carry out what still holds of a plan. Nothing is written before the second look, except the Leases.
+    """Carry out what still holds of a plan. Nothing is written before the second look, except the Leases; nothing at all once told to end.
 
     Raises ExecutionError when too little of the gain is left or the schedule is closed, UsageError when a cluster is another one by now,
     LockHeld when a Lease is held elsewhere and that shall end the run.
@@ -52,6 +33,9 @@ def act(plan: Plan, policy: Policy, reader: Reader, hands: Hands, clock: Clock) 
     closed = schedule.closed(clock.now())
     if closed is not None:
         raise ExecutionError("churn", f"nothing is moved: {closed}")
+    told = hands.stop()
+    if told is not None:
+        return Outcome(results=_not_begun(plan, told), pending_after=None)
     clean = True
     sources = {move.source.cluster for move in plan.moves}
     clusters = sorted(sources | {move.target.cluster for move in plan.moves} | {placed.target.cluster for placed in plan.placements})
@@ -75,15 +59,18 @@ def act(plan: Plan, policy: Policy, reader: Reader, hands: Hands, clock: Clock) 
             looked = _looked(plan, snapshot, policy, left_out | unwritten, history, changed)
         clean = False
         run = replace(hands, stop=lambda: hands.stop() or schedule.closed(clock.now()))
-        outcome = carry_out(
-            looked.plan, reader, run.actuator, run.store, clock, patience=run.patience, stop=run.stop, movers=run.movers
-        )
-        clean = all(result.outcome in ("Done", "Skipped") for result in outcome.results)
+        outcome = carry_out(looked.plan, reader, run, clock)
+        clean = not outcome.unfinished
         _write_down(ours, ended(looked.plan, history, outcome.results, clock.now()), policy, hands, clock)
     finally:
         for cluster in clusters:
             hands.store.release(cluster, holder, clean=clean)
-    return replace(outcome, results=(*looked.dropped, *outcome.results), drift=changed)
+    return replace(outcome, results=(*looked.dropped, *outcome.results), drift=changed, pending_after=waiting_now(reader))
+
+
+def _not_begun(plan: Plan, why: str) -> tuple[StepResult, ...]:
+    moves = (StepResult(subject=move.id, outcome="Skipped", node=move.source.node, message=why) for move in plan.moves)
+    return (*moves, *(StepResult(subject=str(placed.pod), outcome="Skipped", message=why) for placed in plan.placements))
 
 
 def _looked(
@@ -116,11 +103,18 @@ def same_clusters(plan: Plan, snapshot: Snapshot) -> None:
 
 
 def note_waiting(snapshot: Snapshot, history: History, policy: Policy, hands: Hands, clock: Clock, run_id: str) -> None:
-    """Count this run for every pod that waits. Where the Lease is held elsewhere, that run counts."""
-    seen = counted(snapshot, history)
-    for cluster in sorted(each.name for each in snapshot.clusters):
-        if hands.store.acquire(cluster, run_id) is None:
-            ours = {pod.uid for each in snapshot.clusters if each.name == cluster for pod in each.pods}
-            mine = replace(seen, seen={uid: count for uid, count in (seen.seen or {}).items() if uid in ours})
-            write_down(hands.store, cluster, mine, policy, clock.now())
-            hands.store.release(cluster, run_id)
+    """Count this run for every pod that waits. Where the Lease is held elsewhere, that run counts.
+
+    What was moved is recalled anew under the Lease: since ``history`` was, another run may have acted.
+    """
+    seen = counted(snapshot, history).seen or {}
+    for cluster in sorted(snapshot.clusters, key=lambda each: each.name):
+        if hands.stop() is not None or hands.store.acquire(cluster.name, run_id) is not None:
+            continue
+        try:
+            now, lost = recall(hands.store, [cluster.name])
+            if not lost:
+                ours = {pod.uid: seen[pod.uid] for pod in cluster.pods if pod.uid in seen}
+                write_down(hands.store, cluster.name, replace(now, seen=ours), policy, clock.now())
+        finally:
+            hands.store.release(cluster.name, run_id)

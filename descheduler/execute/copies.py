@@ -9,11 +9,11 @@ from typing import Any
 
 from descheduler.domain.marks import EXPIRES, MOVE_OF, RESERVED_GATE, RUN, TEMPLATE_HASH
 from descheduler.execute.replicas import withheld_label
-from descheduler.execute.world import Surprise, World, ask, notes, object_of, patched, pin, stamp, terminating
+from descheduler.execute.world import TRIES, Surprise, World, ask, notes, object_of, patched, pin, refusal, stamp, terminating
 from descheduler.ports import Body, Object
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
-GIVEN_BY_SERVER = ("nodeName", "schedulingGates", "priority", "preemptionPolicy", "overhead", "ephemeralContainers")
+GIVEN_BY_SERVER = ("nodeName", "priority", "preemptionPolicy", "overhead", "ephemeralContainers")
 
 
 def copy_body(world: World, cluster: str, replica_set: Body, original: Body, node: str, *, gated: bool = False) -> dict[str, Any]:
@@ -57,6 +57,9 @@ def rehearse(world: World, cluster: str, body: Body, original: Body) -> None:
     if answer.unknown:
         raise Surprise("scheduling", "the dry run of the copy was not answered")
     before, after = _essence(original), _essence(answer.body)
+    gates = [gate["name"] for gate in answer.body["spec"].get("schedulingGates") or ()]
+    if gates:  # nobody knows when somebody would let it go
+        raise Surprise("scheduling", f"a copy of {original['metadata']['name']} would be gated ({', '.join(gates)})")
     differs = [field for field in before if before[field] != after[field]]
     if differs:
         raise Surprise("scheduling", f"a copy of {original['metadata']['name']} would differ in {', '.join(differs)}")
@@ -84,8 +87,15 @@ def _essence(pod: Body) -> Mapping[str, str]:
 
 
 def create(world: World, cluster: str, body: Body) -> Object:
-    """Create the copy; when the answer is lost, look whether it is there."""
-    answer = ask(world, lambda: world.actuator.create(cluster, body), f"copy on {body['spec'].get('nodeSelector')}")
+    """Create the copy; when the answer is lost, look whether it is there. A generated name may be taken already: then another is."""
+    subject = f"copy on {body['spec'].get('nodeSelector')}"
+    answer = ask(world, lambda: world.actuator.create(cluster, body), subject, fine=(409,))
+    for _ in range(TRIES - 1):
+        if answer.reason != "AlreadyExists":
+            break
+        answer = ask(world, lambda: world.actuator.create(cluster, body), subject, fine=(409,))
+    if answer.code == 409:
+        raise refusal(answer, subject)
     if not answer.unknown:
         return object_of(cluster, answer.body)
     told = body["metadata"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import replace
 
+from descheduler.domain.marks import RESERVED_GATE
 from descheduler.domain.objects import Cluster, Pod
 from descheduler.execute.world import Pause, Surprise, World
 from descheduler.ports import Object
@@ -38,6 +39,24 @@ def check(world: World, pod: Object, node: str | None, *, old_self_stays: bool) 
     raise Surprise("scheduling", f"{pod.cluster}/{node} cannot take {found.ref} any more: {reason}")
 
 
+def has_room(world: World, pod: Object, node: str | None) -> bool:
+    """Whether any node can take a waiting pod, or this one will when those have left beside whom a copy of ours keeps room.
+
+    Raises Surprise when the pod is not there any more.
+    """
+    for place in (None, node):
+        try:
+            check(world, pod, place, old_self_stays=False)
+        except NotYet:
+            return True
+        except Surprise as surprise:
+            if surprise.cause != "scheduling":
+                raise
+        else:
+            return True
+    return False
+
+
 def until_fits(world: World, pod: Object, node: str, *, old_self_stays: bool) -> Generator[Pause, None, Cluster]:
     """``check``, waiting while only our own reserved copies stand in the way. Raises Surprise."""
     while True:
@@ -47,9 +66,14 @@ def until_fits(world: World, pod: Object, node: str, *, old_self_stays: bool) ->
             yield Pause(str(not_yet))
 
 
-def lower_priorities(cluster: Cluster, node: str, priority: int) -> bool:
-    """Whether a pod of this priority could preempt somebody on the node, or race somebody smaller for it."""
-    return any(p.priority < priority for p in cluster.pods if p.node in (None, node))
+def contended(cluster: Cluster, node: str, pod: Object, priority: int) -> bool:
+    """Whether a copy of a pod of this priority could preempt somebody on the node, or race somebody for it whom a claim would hold off.
+
+    Whoever waits may have been about to get a node already; copies of ours behind their gates are about to get none.
+    """
+    on_it = (p.priority < priority for p in cluster.pods if p.node == node)
+    waiting = (p for p in cluster.pods if p.node is None and p.uid != pod.uid and RESERVED_GATE not in p.gates)
+    return any(on_it) or any(p.priority <= priority for p in waiting)
 
 
 def _look(world: World, pod: Object) -> tuple[Cluster, Pod]:

@@ -38,8 +38,8 @@ def evict(world: World, move: Move) -> Steps:
     owner = controller(victim)
     if owner is None:
         raise Surprise("churn", f"{move.pod} has no controller that would replace it")
-    siblings = {pod["metadata"]["uid"] for pod in world.reader.pods(move.pod.cluster, move.pod.namespace)}
-    yield from leave(world, move, lambda: destination.check(world, pod_object(move.pod), move.target.node, old_self_stays=False))
+    siblings: set[str] = set()
+    yield from leave(world, move, lambda: destination.check(world, pod_object(move.pod), move.target.node, old_self_stays=False), siblings)
     with begun():
         while (new := replacement(world, move, owner["uid"], siblings)) is None:
             yield Pause(f"{move.pod} has no replacement yet")
@@ -48,20 +48,27 @@ def evict(world: World, move: Move) -> Steps:
     return Arrived(node, "" if move.target.node in (None, node) else f"on {node}, planned on {move.target.node}")
 
 
-def leave(world: World, move: Move, check: Callable[[], object], *, as_read: bool = False) -> Generator[Pause, None, None]:
+def leave(
+    world: World, move: Move, check: Callable[[], object], known: set[str] | None = None, *, as_read: bool = False
+) -> Generator[Pause, None, None]:
     """Evict the pod of a move, waiting as long as its budget refuses; return when it is on its way out.
 
-    Pod and destination are read again before every attempt. Answers as in kubernetes.md section 2. ``as_read``: only if nobody has
-    changed the pod since; for a pod that nobody but us brings back.
+    Pod and destination are read again before every attempt. Answers as in kubernetes.md section 2. ``known`` takes in the UIDs of the
+    pods that were there before: none of them is the replacement. ``as_read``: only if nobody has changed the pod since; for a pod that
+    nobody but us brings back.
     """
     what = pod_object(move.pod)
     while True:
+        if what.uid in world.unsure and _on_its_way_out(world, what):  # what nobody answered was done after all
+            return
         victim = running_victim(world, move)
         try:
             check()
         except destination.NotYet as not_yet:
             yield Pause(str(not_yet))
             continue
+        if known is not None and what.uid not in world.unsure:
+            known |= {pod["metadata"]["uid"] for pod in world.reader.pods(what.cluster, what.namespace)}
         world.about_to_free(what.cluster, str(move.source.node))
         answer = world.actuator.evict(replace(what, version=victim["metadata"]["resourceVersion"]) if as_read else what)
         if answer.done:
@@ -69,8 +76,7 @@ def leave(world: World, move: Move, check: Callable[[], object], *, as_read: boo
         if answer.unknown:
             world.unsure.add(what.uid)
             yield Pause(f"the eviction of {move.pod} was not answered")
-            still = read_same(world, what)
-            if still is None or terminating(still):
+            if _on_its_way_out(world, what):
                 return
             if (answer.code, answer.reason) == (500, "InternalError"):  # more than one budget: it will never be let go
                 raise refusal(answer, f"{move.pod}: eviction")
@@ -83,6 +89,11 @@ def leave(world: World, move: Move, check: Callable[[], object], *, as_read: boo
             yield from wait(world, pause, f"{move.pod} may not be evicted: {answer.message}")
         else:
             raise refusal(answer, f"{move.pod}: eviction")
+
+
+def _on_its_way_out(world: World, what: Object) -> bool:
+    body = read_same(world, what)
+    return body is None or terminating(body)
 
 
 def replacement(world: World, move: Move, owner_uid: str, known: set[str], gate: str | None = None) -> Object | None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from descheduler.execute.world import NOT_OURS
 from descheduler.ports import Actuator, Answer, Body, Object, Store
-
-NOT_OURS = "LeaseNotOurs"
 
 
 class Fenced:

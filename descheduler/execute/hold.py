@@ -8,7 +8,6 @@ restriction: that it runs matters more than where.
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -25,16 +24,20 @@ from descheduler.execute.world import (
     ask,
     begun,
     controller,
+    generated,
+    left_to_recovery,
     notes,
     object_of,
     patched,
     pin,
     pod_object,
     read_same,
+    rewritten,
     running_victim,
     stamp,
     until_gone,
     wait,
+    without_gate,
 )
 from descheduler.ports import Body, Object, Reader
 
@@ -55,8 +58,8 @@ def hold(world: World, move: Move) -> Steps:
     try:
         _set_held(world, cluster, owner["uid"], True)
         yield from _until_gate_works(world, move, victim, owner)
-        known = {pod["metadata"]["uid"] for pod in world.reader.pods(cluster, move.pod.namespace)}
-        yield from leave(world, move, lambda: _check(world, move, node))
+        known: set[str] = set()
+        yield from leave(world, move, lambda: _check(world, move, node), known)
         with begun():
             while (held := replacement(world, move, owner["uid"], known, HOLD_GATE)) is None:
                 yield Pause(f"{move.pod} has no replacement yet")
@@ -98,7 +101,7 @@ def _check(world: World, move: Move, node: str) -> None:
 def _until_gate_works(world: World, move: Move, victim: Body, owner: Any) -> Generator[Pause, None, None]:
     """Dry-run creates that carry the ownerReference, until admission gates them."""
     spec = {key: value for key, value in victim["spec"].items() if key not in copies.GIVEN_BY_SERVER}
-    meta = {"generateName": f"{move.pod.name}-probe-", "namespace": move.pod.namespace, "ownerReferences": [dict(owner)]}
+    meta = {"generateName": generated(move.pod.name, "probe-"), "namespace": move.pod.namespace, "ownerReferences": [dict(owner)]}
     labels = {"labels": victim["metadata"].get("labels") or {}}
     probe = {"apiVersion": "v1", "kind": "Pod", "metadata": {**meta, **labels}, "spec": spec}
     while True:
@@ -110,21 +113,20 @@ def _until_gate_works(world: World, move: Move, victim: Body, owner: Any) -> Gen
 
 def release(world: World, held: Object, node: str | None) -> None:
     """Take our gate off, and with ``node`` pin the pod there; in one guarded patch."""
-    body = read_same(world, held)
-    if body is None:
-        raise Surprise("churn", f"the held replacement {held.name} is gone")
-    rest = [gate for gate in body["spec"].get("schedulingGates") or () if gate["name"] != HOLD_GATE]
-    patch: dict[str, Any] = {"metadata": {"resourceVersion": body["metadata"]["resourceVersion"]}, "spec": {"schedulingGates": rest}}
-    if node is not None:
+
+    def freed(body: Body) -> dict[str, Any]:
+        spec: dict[str, Any] = {"schedulingGates": without_gate(body, HOLD_GATE)}
+        if node is None:
+            return {"spec": spec}
         selector, marks = pin(world, held.cluster, node, body["spec"].get("nodeSelector") or {})
-        patch["metadata"]["annotations"] = {**marks, RUN: world.run_id}
-        patch["spec"]["nodeSelector"] = selector
-    patched(world, held, patch, f"{held.name}: release")
+        return {"metadata": {"annotations": {**marks, RUN: world.run_id}}, "spec": {**spec, "nodeSelector": selector}}
+
+    rewritten(world, held, freed, f"{held.name}: release")
     world.reserved.pop(held, None)
 
 
 def set_free(world: World, held: Object) -> None:
-    """Take our gate off without restriction, as often as somebody else writes the pod in between. Raises Surprise."""
+    """Take our gate off without restriction, even if that is refused at first. Raises Surprise."""
     for attempts_left in reversed(range(RELEASE_ATTEMPTS)):
         if read_same(world, held) is None:
             return
@@ -142,9 +144,11 @@ def _let_go(world: World, move: Move, owner_uid: str, held: Object | None) -> No
     world.adopting.discard(owner_uid)
     if held is not None:
         world.reserved.pop(held, None)
-    _set_held(world, move.pod.cluster, owner_uid, False)
-    with suppress(Surprise):  # then the replacement does not run, and the step says so; recovery tries again
-        _release_gated(world, move, owner_uid)
+    try:
+        _set_held(world, move.pod.cluster, owner_uid, False)
+    finally:
+        with left_to_recovery(world):  # then the replacement does not run, and the step says so
+            _release_gated(world, move, owner_uid)
 
 
 def _release_gated(world: World, move: Move, owner_uid: str) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from descheduler.domain.marks import HOSTNAME, JOURNAL, JOURNAL_NAME, JOURNAL_UID, PIN, RUN, TOUCHED
-from descheduler.execute.world import Pause, Surprise, World, ask, notes, pin, stamp, terminating
+from descheduler.execute.world import TRIES, Pause, Surprise, World, ask, notes, pin, stamp, terminating
 from descheduler.ports import Body, Object
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -104,13 +104,15 @@ def replay(world: World, cluster: str, entry: Body) -> Generator[Pause, None, Ob
     now, is refused then. Without its journal nobody would bring the pod back.
     """
     meta = entry["metadata"]
-    name, uid = notes(entry)[JOURNAL_NAME], notes(entry)[JOURNAL_UID]
+    name, uid = notes(entry).get(JOURNAL_NAME), notes(entry).get(JOURNAL_UID)
+    if not (name and uid and (entry.get("template") or {}).get("spec")):
+        raise Surprise("churn", f"PodTemplate {meta['name']} carries our label, but is no journal of ours: it is left alone")
     what = Object(cluster=cluster, kind="Pod", namespace=meta["namespace"], name=name)
     made: Object | None = None
     touched = False
     while (pod := world.reader.read(what)) is not None and pod["metadata"]["uid"] == uid and (terminating(pod) or not touched):
         if terminating(pod):
-            yield Pause(f"{name} is not gone yet")
+            yield Pause(f"{name} is not gone yet", up_to_us=True)
             continue
         touched = _touch(world, replace(what, uid=uid))
         if not touched:
@@ -143,6 +145,10 @@ def _create(world: World, cluster: str, what: Object, entry: Body) -> Object:
 
 
 def close(world: World, cluster: str, entry: Body) -> None:
-    """Remove the journal; that it is gone already is fine."""
+    """Remove the journal; that it is gone already is fine. Raises Surprise when it may still be there: it must not outlive its pod."""
     meta = entry["metadata"]
-    world.actuator.delete(Object(cluster=cluster, kind="PodTemplate", namespace=meta["namespace"], name=meta["name"], uid=meta["uid"]))
+    what = Object(cluster=cluster, kind="PodTemplate", namespace=meta["namespace"], name=meta["name"], uid=meta["uid"])
+    for _ in range(TRIES):
+        if not ask(world, lambda: world.actuator.delete(what), f"{what.name}: deletion", fine=(404,)).unknown:
+            return
+    raise Surprise("churn", f"{what.name}: its deletion was not answered {TRIES} times")

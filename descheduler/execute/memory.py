@@ -5,9 +5,11 @@ A move is written down before it begins, so that a run that is killed counts too
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate, takewhile
 from typing import Any
 
 from descheduler.domain.history import BEGUN, BLOCKED, DONE, FAILED, IN_VAIN, History, PastMove
@@ -20,6 +22,8 @@ from descheduler.ports import Body, Store
 MOST_MOVES = 2000
 MOST_SEEN = 5000
 """What is kept of a cluster at most; the oldest is forgotten first."""
+MOST_CHARACTERS = 600_000
+"""Of all moves of a cluster together, as JSON; names may be long, and an object must stay under 1 MiB."""
 SHORTEST_MEMORY = timedelta(hours=24)
 INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -71,9 +75,16 @@ def write_down(store: Store, cluster: str, history: History, policy: Policy, now
     windows = [window.window for window in policy.spec.limits.per_window]
     memory = max([SHORTEST_MEMORY, policy.spec.cooldown.backoff_max, *windows])
     ours = [move for move in history.moves if move.workload[0] == cluster and now - move.at <= memory]
-    ours = sorted(ours, key=lambda move: move.at)[-MOST_MOVES:]
+    told = [_told(move) for move in sorted(ours, key=lambda move: move.at)[-MOST_MOVES:]]
     seen = dict(sorted((history.seen or {}).items())[:MOST_SEEN])
-    return store.save(cluster, {"moves": [_told(move) for move in ours], "seen": seen})
+    return store.save(cluster, {"moves": _newest(told), "seen": seen})
+
+
+def _newest(moves: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """As many of the newest, which come last, as there is room for."""
+    sizes = accumulate(len(json.dumps(move)) for move in reversed(moves))
+    kept = sum(1 for _ in takewhile(lambda size: size <= MOST_CHARACTERS, sizes))
+    return moves[len(moves) - kept :]
 
 
 def _told(move: PastMove) -> dict[str, Any]:

@@ -21,11 +21,12 @@ from descheduler.errors import Unanswered
 from descheduler.execute import hold, journal, surge
 from descheduler.execute.evict import gates
 from descheduler.execute.fence import Fenced
+from descheduler.execute.hands import Hands
 from descheduler.execute.replicas import owned, replica_set_of
 from descheduler.execute.surge import Exchange
 from descheduler.execute.waves import LOOK_AGAIN
 from descheduler.execute.world import Pause, Surprise, World, controller, deleted, node_of, notes, object_of, read_same, ready, terminating
-from descheduler.ports import Actuator, Body, Object, Reader, Store
+from descheduler.ports import Body, Object, Reader
 from descheduler.rules.subject import annotation
 
 SETTLED_WITHIN = timedelta(minutes=2)
@@ -40,49 +41,62 @@ class Leftover:
     end: Callable[[World], Iterator[Pause] | None]
 
 
-def recover(snapshot: Snapshot, reader: Reader, actuator: Actuator, store: Store, clock: Clock, run_id: str) -> tuple[StepResult, ...]:
+def recover(snapshot: Snapshot, reader: Reader, hands: Hands, clock: Clock, run_id: str) -> tuple[StepResult, ...]:
     """End whatever earlier runs left in the clusters of the snapshot. A cluster whose Lease is held elsewhere is left alone.
 
-    The answer tells what was found; it is empty when there was nothing.
+    The answer tells what was found; it is empty when there was nothing. When ``hands.stop`` says so, the rest is left to the next run.
     """
     results: list[StepResult] = []
-    nodes = {node.ref: node for cluster in snapshot.clusters for node in cluster.nodes}
-    for cluster in sorted(snapshot.clusters, key=lambda each: each.name):
+    clusters = sorted(snapshot.clusters, key=lambda each: each.name)
+    at_rest = {cluster.name: hands.store.at_rest(cluster.name) for cluster in clusters}  # of dead runs' Leases all begin to lapse now
+    nodes = {node.ref: node for cluster in clusters for node in cluster.nodes}
+    expires = clock.now() + SETTLED_WITHIN
+    fenced = Fenced(hands.actuator, hands.store, run_id)
+    world = World(reader=reader, actuator=fenced, clock=clock, run_id=run_id, expires=expires, nodes=nodes, stop=hands.stop)
+    for cluster in clusters:
         try:
             found = _leftovers(cluster, reader, run_id)
         except Unanswered as nothing:
             results.append(StepResult(subject=cluster.name, outcome="Failed", message=str(nothing)))
             continue
-        if not found and store.at_rest(cluster.name):
+        if not found and at_rest[cluster.name]:
             continue
-        reason = store.acquire(cluster.name, run_id)
+        reason = hands.stop() or hands.store.acquire(cluster.name, run_id)
         if reason is not None:
             results += [StepResult(subject=left.subject, outcome="Skipped", message=reason) for left in found]
             continue
-        fenced = Fenced(actuator, store, run_id)
-        expires = clock.now() + SETTLED_WITHIN
-        world = World(reader=reader, actuator=fenced, clock=clock, run_id=run_id, expires=expires, nodes=nodes)
-        ended: list[StepResult] = []
-        clean = False
-        try:
-            now = reader.cluster(cluster.name)  # until the Lease was ours, another run may have gone on
-            found = found if now is None else _leftovers(now, reader, run_id)
-            ended = [_ended(world, left) for left in found]
-            clean = all(result.outcome == "Done" for result in ended)
-        except Unanswered as nothing:
-            ended = [StepResult(subject=cluster.name, outcome="Failed", message=str(nothing))]
-        finally:
-            store.release(cluster.name, run_id, clean=clean)
-        results += ended
+        results += _put_in_order(world, hands, cluster.name, found)
     return tuple(results)
 
 
+def _put_in_order(world: World, hands: Hands, cluster: str, found: list[Leftover]) -> list[StepResult]:
+    """End what was found in a cluster whose Lease is ours now, and give that back."""
+    ended: list[StepResult] = []
+    clean = False
+    try:
+        now = world.reader.cluster(cluster)  # until the Lease was ours, another run may have gone on
+        found = found if now is None else _leftovers(now, world.reader, world.run_id)
+        ended = [_ended(world, left) for left in found]
+        clean = all(result.outcome == "Done" for result in ended) and not world.unfinished
+    except Unanswered as nothing:
+        ended = [StepResult(subject=cluster, outcome="Failed", message=str(nothing))]
+    finally:
+        hands.store.release(cluster, world.run_id, clean=clean)
+    return ended
+
+
 def _ended(world: World, left: Leftover) -> StepResult:
-    """See one leftover to its end, or to the end of patience."""
+    """See one leftover to its end, or to the end of patience; when the run shall come to an end, nothing new is begun."""
+    why = world.stop()
+    if why is not None:
+        return StepResult(subject=left.subject, outcome="Skipped", message=why)
     until = world.clock.now() + SETTLED_WITHIN
     try:
         steps = left.end(world)
         for pause in steps or ():
+            why = world.stop()
+            if why is not None and not pause.up_to_us:
+                return StepResult(subject=left.subject, outcome="Skipped", message=why)
             if world.clock.now() >= until:
                 raise Surprise("churn", f"after {SETTLED_WITHIN} still: {pause.why}")
             cluster, namespace, _ = left.subject.split("/")

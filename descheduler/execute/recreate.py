@@ -5,7 +5,19 @@ from __future__ import annotations
 from descheduler.domain.plan import Move
 from descheduler.execute import destination, journal
 from descheduler.execute.evict import leave, until_running
-from descheduler.execute.world import Arrived, Steps, Surprise, World, ask, begun, controller, pod_object, running_victim
+from descheduler.execute.world import (
+    Arrived,
+    Steps,
+    Surprise,
+    World,
+    ask,
+    begun,
+    controller,
+    generated,
+    left_to_recovery,
+    pod_object,
+    running_victim,
+)
 from descheduler.ports import Body
 
 
@@ -17,7 +29,7 @@ def recreate(world: World, move: Move) -> Steps:
     _check_bare(victim)
     _check_scheduler(world, cluster, victim)
     told = journal.manifest(world, cluster, victim, node)
-    rehearsed = {**told, "metadata": {**told["metadata"], "name": f"{move.pod.name[:230]}-rehearsal"}}
+    rehearsed = {**told, "metadata": {**told["metadata"], "name": generated(move.pod.name, "rehearsal")}}
     answer = ask(world, lambda: world.actuator.create(cluster, rehearsed, dry_run=True), f"dry run of {move.pod}")
     if answer.unknown:
         raise Surprise("scheduling", f"the dry run of {move.pod} was not answered")
@@ -27,7 +39,8 @@ def recreate(world: World, move: Move) -> Steps:
         yield from leave(world, move, lambda: destination.check(world, pod_object(move.pod), node, old_self_stays=False), as_read=True)
     except BaseException:
         if move.pod.uid not in world.unsure:  # an eviction that may still come about keeps its journal: recovery will see
-            journal.close(world, cluster, kept)
+            with left_to_recovery(world):
+                journal.close(world, cluster, kept)
         raise
     with begun():
         made = yield from journal.replay(world, cluster, kept)

@@ -73,8 +73,8 @@ def _check_deployment(world: World, cluster: str, replica_set: Body) -> None:
         raise Surprise("scheduling", f"ReplicaSet {meta['name']} has no Deployment")
     name = f"Deployment {owner['name']}"
     deployment = world.reader.read(Object(cluster=cluster, kind="Deployment", namespace=meta["namespace"], name=owner["name"]))
-    if deployment is None or deployment["metadata"]["uid"] != owner["uid"]:
-        raise Surprise("churn", f"{name} is gone")
+    if deployment is None or deployment["metadata"]["uid"] != owner["uid"] or terminating(deployment):
+        raise Surprise("churn", f"{name} is gone or on its way out")
     spec, status = deployment["spec"], deployment.get("status") or {}
     strategy = spec.get("strategy") or {}
     if strategy.get("type", "RollingUpdate") != "RollingUpdate":

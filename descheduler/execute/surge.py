@@ -14,7 +14,6 @@ from datetime import timedelta
 
 from descheduler.domain.marks import DELETION_COST, EXPIRES, MINIMAL_COST, MOVE_OF, PREVIOUS_COST, RESERVED_GATE, RUN, TEMPLATE_HASH
 from descheduler.domain.plan import Move, PlanPod, Spot
-from descheduler.errors import Unanswered
 from descheduler.execute import copies, destination
 from descheduler.execute.replicas import check_surgeable, owned, replica_set_of, withheld_label
 from descheduler.execute.world import (
@@ -26,15 +25,19 @@ from descheduler.execute.world import (
     World,
     begun,
     controller,
+    left_to_recovery,
     node_of,
     notes,
     patched,
     pod_object,
     read_same,
     ready,
+    refused,
+    rewritten,
     running_victim,
     terminating,
     wait,
+    without_gate,
 )
 from descheduler.ports import Body, Object
 
@@ -91,7 +94,7 @@ def exchange(world: World, what: Exchange) -> Steps:
         yield from _turn(world, uid)
         adopt(world, what, copy, desired=replica_set["spec"].get("replicas", 1))
     except BaseException:
-        with suppress(Surprise, Unanswered):  # then recovery does it
+        with left_to_recovery(world):
             if take_away(world, copy):
                 restore_cost(world, pod_object(what.pod))
         raise
@@ -113,10 +116,10 @@ def _turn(world: World, replica_set_uid: str) -> Pauses:
 
 
 def _make_copy(world: World, what: Exchange, replica_set: Body, original: Body) -> Generator[Pause, None, tuple[Object, bool]]:
-    """The copy, and whether it is gated: until its wave comes, or because it could preempt somebody.
+    """The copy, and whether it is gated: until its wave comes, or because somebody could be preempted or could come first.
 
     Its ``preemptionPolicy`` cannot be lowered. Behind its gate it claims the room first, and whether the room is there is asked
-    again with the claim in place; so nobody smaller can come between the last look and the binding.
+    again with the claim in place; so nobody of its priority or less can come between the last look and the binding.
     """
     cluster = what.target.cluster
     gated = world.wave < what.wave
@@ -124,7 +127,7 @@ def _make_copy(world: World, what: Exchange, replica_set: Body, original: Body) 
     copies.rehearse(world, cluster, body, original)
     if not gated:
         now = yield from destination.until_fits(world, pod_object(what.pod), what.node, old_self_stays=True)
-        gated = destination.lower_priorities(now, what.node, original["spec"].get("priority", 0))
+        gated = destination.contended(now, what.node, pod_object(what.pod), original["spec"].get("priority", 0))
     if gated:
         body = copies.copy_body(world, cluster, replica_set, original, what.node, gated=True)
     copy = copies.create(world, cluster, body)
@@ -132,7 +135,7 @@ def _make_copy(world: World, what: Exchange, replica_set: Body, original: Body) 
         try:
             copies.nominate(world, copy, what.node)
         except Surprise:
-            with suppress(Unanswered):
+            with left_to_recovery(world):
                 take_away(world, copy)
             raise
     return copy, gated
@@ -148,6 +151,8 @@ def take_away(world: World, copy: Object) -> bool:
             return False
         if world.actuator.delete(replace(copy, version=body["metadata"]["resourceVersion"])).done:
             break
+    else:
+        world.unfinished = True
     return True
 
 
@@ -157,12 +162,7 @@ def _until_wave(world: World, what: Exchange, copy: Object) -> Pauses:
         yield Pause("its room is being made", until_wave=what.wave)
     what.read()
     yield from destination.until_fits(world, copy, what.node, old_self_stays=False)
-    body = read_same(world, copy)
-    if body is None:
-        raise Surprise("churn", f"the reserved copy {copy.name} is gone")
-    gates = [gate for gate in body["spec"].get("schedulingGates") or () if gate["name"] != RESERVED_GATE]
-    guard = {"resourceVersion": body["metadata"]["resourceVersion"]}
-    patched(world, copy, {"metadata": guard, "spec": {"schedulingGates": gates}}, f"{copy.name}: gate")
+    rewritten(world, copy, lambda body: {"spec": {"schedulingGates": without_gate(body, RESERVED_GATE)}}, f"{copy.name}: gate")
     world.reserved.pop(copy, None)
 
 
@@ -177,6 +177,8 @@ def _until_ready(world: World, what: Exchange, copy: Object, min_ready_seconds: 
             raise Surprise("scheduling", f"the copy {copy.name} was bound to {node}, not to {what.node}")
         if node is None and not nominated and (body.get("status") or {}).get("nominatedNodeName"):
             raise Surprise("scheduling", f"the copy {copy.name} would preempt on {what.node}")
+        if node is None and refused(body):
+            _check_still_fits(world, what, copy)
         if ready(body) and (steady or not min_ready_seconds):
             return
         if ready(body):
@@ -184,6 +186,12 @@ def _until_ready(world: World, what: Exchange, copy: Object, min_ready_seconds: 
         else:
             yield Pause(f"the copy {copy.name} is not Ready on {what.node}")
         steady = ready(body)
+
+
+def _check_still_fits(world: World, what: Exchange, copy: Object) -> None:
+    """Raises Surprise when kube-scheduler is right to refuse the copy: then waiting longer is of no use."""
+    with suppress(destination.NotYet):
+        destination.check(world, copy, what.node, old_self_stays=False)
 
 
 def adopt(world: World, what: Exchange, copy: Object, *, desired: int | None = None) -> None:

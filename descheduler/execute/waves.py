@@ -7,7 +7,7 @@ Nothing is remembered outside the clusters but the results.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from descheduler.clock import Clock
@@ -16,23 +16,19 @@ from descheduler.domain.plan import Move, Mover, Placed, Plan, PlanPod
 from descheduler.domain.report import Outcome, StepResult
 from descheduler.domain.snapshot import Snapshot
 from descheduler.errors import DeschedulerError, Unanswered
-from descheduler.execute.evict import evict
 from descheduler.execute.fence import Fenced
-from descheduler.execute.hold import hold
-from descheduler.execute.recreate import recreate
+from descheduler.execute.hands import Hands
 from descheduler.execute.reserve import reserve
 from descheduler.execute.schedule import schedule
-from descheduler.execute.surge import surge
-from descheduler.execute.world import Arrived, Pause, Steps, Surprise, Technique, World
-from descheduler.ports import Actuator, Reader, Store
+from descheduler.execute.world import Arrived, Pause, Steps, Surprise, Technique, World, left_to_recovery
+from descheduler.ports import Reader
 
 LOOK_AGAIN = timedelta(seconds=5)
 """How long to wait at most when every mover of the wave waits: pods are watched, budgets and controllers are not."""
 ASK_AGAIN = timedelta(seconds=5)
 """How long the halt switch is believed."""
-
-Stop = Callable[[], str | None]
-"""Why the run shall come to an end (a signal), or ``None``."""
+LAST_STEP = timedelta(seconds=30)
+"""How long a signal waits for a step that nobody would take for us; half of what the shipped CronJob leaves us after SIGTERM."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,18 +63,19 @@ class Run:
 
     world: World
     tasks: tuple[Task, ...]
-    patience: timedelta
-    store: Store
-    stop: Stop = lambda: None
+    hands: Hands
     asked: datetime | None = None
-    """When the halt switches were looked at."""
+    """When halt switches and Leases were looked at."""
+    heard: datetime | None = None
+    """When the run was told to come to an end."""
     stopped: dict[str, str] = field(default_factory=dict)
     """What was stopped, and the subject whose surprise stopped it."""
 
     def wave(self, number: int) -> None:
         """Begin what begins now and see the wave to its end, or to the end of patience."""
         self.world.wave = number
-        deadline = self.world.clock.now() + self.patience
+        deadline = self.world.clock.now() + self.hands.patience
+        self.asked = None
         new = [task for task in self.tasks if task.result is None and task.steps is None and task.first <= number]
         keepers = [task for task in new if task.keeps_room]
         self._see_through(keepers, keepers, deadline)  # room is kept before anyone makes it
@@ -94,30 +91,39 @@ class Run:
             for task in tasks:
                 if task.active(number):
                     self._go_on(task)
+                    self._heed_stops()
             active = [task for task in tasks if task.active(number)]
             if not active:
                 return
             if self.world.clock.now() >= deadline:
                 for task in active:
                     why = task.pause.why if task.pause else "it has not begun"
-                    self._end(task, Surprise("scheduling", f"after {self.patience} still: {why}"))
+                    self._end(task, Surprise("scheduling", f"after {self.hands.patience} still: {why}"))
                 return
             places = {place for task in active for place in task.places}
             self.world.reader.until_change(sorted(places), min(LOOK_AGAIN, deadline - self.world.clock.now()))
 
     def _heed_stops(self) -> None:
-        """A signal ends everything, a halt switch everything in its cluster; each mover leaves what it does at a safe point."""
-        why = self.stop()
+        """A signal ends everything, a halt switch or a lost Lease everything in its cluster; each mover leaves off at a safe point.
+
+        Leases are renewed here too: a wave may wait for longer than they are good without writing anything.
+        """
+        now, why = self.world.clock.now(), self.hands.stop()
         if why is not None:
-            self.leave_out(None, why)
+            self.heard = self.heard or now
+            self.leave_out(None, why, spare=now - self.heard < LAST_STEP)
             return
-        now = self.world.clock.now()
-        if self.asked is None or now - self.asked >= ASK_AGAIN:
-            self.asked = now
-            for cluster in sorted({cluster for task in self.tasks if task.result is None for cluster in task.clusters}):
-                why = self.store.halted(cluster)
-                if why is not None:
-                    self.leave_out(cluster, why)
+        if self.asked is not None and now - self.asked < ASK_AGAIN:
+            return
+        self.asked = now
+        for cluster in sorted({cluster for task in self.tasks if task.result is None for cluster in task.clusters}):
+            halted = self.hands.store.halted(cluster)
+            if halted is not None:
+                self.leave_out(cluster, halted)
+                continue
+            lost = self.hands.store.acquire(cluster, self.world.run_id)
+            if lost is not None:
+                self.leave_out(cluster, lost, begun="Blocked")
 
     def _go_on(self, task: Task) -> None:
         cause = next((self.stopped[key] for key in sorted(task.stops_with) if key in self.stopped), None)
@@ -148,6 +154,7 @@ class Run:
         except Surprise as told:
             surprise = told
         except Unanswered as nothing:
+            self.world.unfinished = True
             surprise = Surprise("churn", f"{surprise}; {nothing}", outcome=surprise.outcome)
         self._surprised(task, surprise)
 
@@ -166,89 +173,73 @@ class Run:
             if other.result is None and other.stops_with & task.stops_with and not other.active(self.world.wave):
                 self._end(other, Surprise("churn", f"stopped with {task.subject}", outcome="Skipped"))
 
-    def leave_out(self, cluster: str | None, why: str) -> None:
-        """Nothing more is done in a cluster, or in any."""
+    def leave_out(self, cluster: str | None, why: str, *, begun: str = "Skipped", spare: bool = False) -> None:
+        """Nothing more is done in a cluster, or in any; ``spare``: but what nobody would do for us.
+
+        ``begun`` is the outcome of what was under way.
+        """
         for task in self.tasks:
-            if task.result is None and (cluster is None or cluster in task.clusters):
-                self._end(task, Surprise("churn", why, outcome="Skipped"))
+            if task.result is not None or not (cluster is None or cluster in task.clusters):
+                continue
+            if spare and task.pause is not None and task.pause.up_to_us:
+                continue
+            self._end(task, Surprise("churn", why, outcome=begun if task.pause else "Skipped"))
 
     def close(self) -> None:
-        """End whatever still runs, each mover cleaning up behind itself."""
+        """End whatever still runs, each mover cleaning up behind itself, whatever becomes of the others."""
         for task in self.tasks:
             if task.steps is not None:
-                task.steps.close()
+                with left_to_recovery(self.world):
+                    task.steps.close()
 
 
-MOVERS: Mapping[Mover, Technique] = {
-    Mover.SURGE: surge,
-    Mover.HOLD: hold,
-    Mover.EVICT: evict,
-    Mover.RECREATE: recreate,
-}
-"""The movers of running pods. To add one: its module and its line; a mover yields whenever it waits and cleans up when thrown into.
-Another back end for one of them (an EvictionRequest, a migration job of Koordinator) takes its place in ``Hands.movers``.
-"""
-
-
-def execute(
-    plan: Plan,
-    reader: Reader,
-    actuator: Actuator,
-    store: Store,
-    clock: Clock,
-    *,
-    patience: timedelta,
-    stop: Stop = lambda: None,
-    movers: Mapping[Mover, Technique] = MOVERS,
-) -> Outcome:
+def execute(plan: Plan, reader: Reader, hands: Hands, clock: Clock) -> Outcome:
     """``carry_out`` with nothing around it: the Leases are given back at the end."""
     clean = False
     try:
-        outcome = carry_out(plan, reader, actuator, store, clock, patience=patience, stop=stop, movers=movers)
-        clean = all(result.outcome in ("Done", "Skipped") for result in outcome.results)
-        return outcome
+        outcome = carry_out(plan, reader, hands, clock)
+        clean = not outcome.unfinished
     finally:
-        for cluster in sorted({cluster for task in _tasks(plan, movers) for cluster in task.clusters}):
-            store.release(cluster, plan.metadata.run_id, clean=clean)
+        for cluster in sorted({cluster for task in _tasks(plan, hands.movers) for cluster in task.clusters}):
+            hands.store.release(cluster, plan.metadata.run_id, clean=clean)
+    return replace(outcome, pending_after=waiting_now(reader))
 
 
-def carry_out(
-    plan: Plan,
-    reader: Reader,
-    actuator: Actuator,
-    store: Store,
-    clock: Clock,
-    *,
-    patience: timedelta,
-    stop: Stop = lambda: None,
-    movers: Mapping[Mover, Technique] = MOVERS,
-) -> Outcome:
+def carry_out(plan: Plan, reader: Reader, hands: Hands, clock: Clock) -> Outcome:
     """Carry out ``plan`` and nothing else; every step reads again before it acts.
 
-    ``patience`` is how long one wave may take, ``movers`` who carries each kind of move out. A cluster whose Lease another run holds, or
-    that is halted, is left out; when ``stop`` says why, everything is. The Leases are taken here and given back by the caller. A refusal
-    or a change of the world is a result, never an exception.
+    A cluster whose Lease another run holds, or that is halted, is left out; when ``hands.stop`` says why, everything is. The Leases are
+    taken here and given back by the caller, who then asks how many pods wait. A refusal or a change of the world is a result, never an
+    exception.
     """
     holder = plan.metadata.run_id
     nodes = {node.ref: node for cluster in reader.snapshot().clusters for node in cluster.nodes}
-    expires = clock.now() + (plan.waves + 1) * patience
-    world = World(reader=reader, actuator=Fenced(actuator, store, holder), clock=clock, run_id=holder, expires=expires, nodes=nodes)
-    run = Run(world, _tasks(plan, movers), patience, store, stop)
-    clusters = sorted({cluster for task in run.tasks for cluster in task.clusters})
+    expires = clock.now() + (plan.waves + 1) * hands.patience
+    world = World(
+        reader=reader,
+        actuator=Fenced(hands.actuator, hands.store, holder),
+        clock=clock,
+        run_id=holder,
+        expires=expires,
+        nodes=nodes,
+        stop=hands.stop,
+    )
+    run = Run(world, _tasks(plan, hands.movers), hands)
     try:
         for number in range(1, plan.waves + 1):
-            for cluster in clusters:
-                reason = store.acquire(cluster, holder)
-                if reason is not None:
-                    run.leave_out(cluster, reason)
             run.wave(number)
     finally:
         run.close()
-    return Outcome(results=tuple(task.result for task in run.tasks if task.result), pending_after=_waiting_now(reader))
+    results = tuple(task.result for task in run.tasks if task.result)
+    unfinished = world.unfinished or any(result.outcome not in ("Done", "Skipped") for result in results)
+    return Outcome(results=results, pending_after=None, unfinished=unfinished)
 
 
-def _waiting_now(reader: Reader) -> int | None:
-    """What was done is told even when nothing can be read any more."""
+def waiting_now(reader: Reader) -> int | None:
+    """``waiting_for_room`` of the fleet as it is; what was done is told even when nothing can be read any more.
+
+    It takes a while in a large fleet: to be asked when the Leases have been given back.
+    """
     try:
         return waiting_for_room(reader.snapshot())
     except DeschedulerError:

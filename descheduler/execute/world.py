@@ -22,6 +22,8 @@ class Pause:
 
     why: str
     until_wave: int = 0
+    up_to_us: bool = False
+    """A pod has left, and nobody else would bring it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,10 @@ class World:
     """UIDs of pods of whose eviction nobody knows whether it will still come about."""
     claimed: set[str] = field(default_factory=set)
     """UIDs of replacements that already belong to a move."""
+    unfinished: bool = False
+    """Something could not be put in order: recovery is to look."""
+    stop: Callable[[], str | None] = lambda: None
+    """Why nobody shall wait any longer than it takes to put things in order, or ``None``."""
 
     def about_to_free(self, cluster: str, node: str) -> None:
         """Remind the scheduler of every copy that keeps room here: it forgets nominations when it restarts (kubernetes.md 1.6)."""
@@ -105,6 +111,11 @@ def read_same(world: World, what: Object) -> Body | None:
     return body if body is not None and body["metadata"]["uid"] == what.uid else None
 
 
+def generated(name: str, suffix: str) -> str:
+    """A name made of another one, which may be as long as names can be (253 characters)."""
+    return f"{name[:200].rstrip('-.')}-{suffix}"
+
+
 def node_of(pod: Body) -> str | None:
     return (pod.get("spec") or {}).get("nodeName") or None
 
@@ -116,6 +127,12 @@ def terminating(body: Body) -> bool:
 def ready(pod: Body) -> bool:
     conditions = (pod.get("status") or {}).get("conditions") or ()
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions) and not terminating(pod)
+
+
+def refused(pod: Body) -> bool:
+    """Whether kube-scheduler has found no node for it."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any((c["type"], c["status"], c.get("reason")) == ("PodScheduled", "False", "Unschedulable") for c in conditions)
 
 
 def notes(body: Body) -> Mapping[str, str]:
@@ -144,6 +161,8 @@ def running_victim(world: World, move: Move) -> Body:
 
 BUDGET = "DisruptionBudget"
 """The cause by which the Eviction API says that a PodDisruptionBudget refuses."""
+NOT_OURS = "LeaseNotOurs"
+"""The reason by which our own fence refuses a write."""
 TRIES = 4
 BUSY_PAUSE = timedelta(seconds=2)
 """How long to leave an API server alone that is too busy and does not say for how long."""
@@ -155,15 +174,22 @@ def ask(world: World, deed: Callable[[], Answer], subject: object, fine: Contain
 
     Only what the server was too busy for (429 that no budget is behind) is tried again: it did nothing.
     """
-    for _ in range(TRIES):
-        answer = deed()
+    answer = deed()
+    for _ in range(TRIES - 1):
         if not busy(answer):
             break
-        pause = BUSY_PAUSE if answer.retry_after_seconds is None else timedelta(seconds=answer.retry_after_seconds)
-        world.clock.sleep(min(pause, LONGEST_PAUSE))
+        _rest(world, BUSY_PAUSE if answer.retry_after_seconds is None else timedelta(seconds=answer.retry_after_seconds))
+        answer = deed()
     if not answer.done and not answer.unknown and answer.code not in fine:
         raise refusal(answer, subject)
     return answer
+
+
+def _rest(world: World, pause: timedelta) -> None:
+    """Leave a busy server alone; not for long once the run shall come to an end."""
+    until = world.clock.now() + min(pause, LONGEST_PAUSE)
+    while world.clock.now() < until and world.stop() is None:
+        world.clock.sleep(min(timedelta(seconds=1), until - world.clock.now()))
 
 
 def busy(answer: Answer) -> bool:
@@ -181,6 +207,32 @@ def patched(world: World, what: Object, patch: Body, subject: object) -> None:
         if body is not None and _shows(body, patch):
             return
     raise Surprise("churn", f"{subject}: not answered {TRIES} times")
+
+
+def rewritten(world: World, what: Object, change: Callable[[Body], dict[str, Any]], subject: object) -> None:
+    """Patch an object as it was read, anew as often as somebody else writes it in between. Raises Surprise.
+
+    For what a merge patch replaces whole, such as a list.
+    """
+    for _ in range(TRIES):
+        body = read_same(world, what)
+        if body is None:
+            raise Surprise("churn", f"{subject}: {what.name} is gone")
+        patch = change(body)
+        patch["metadata"] = {**patch.get("metadata", {}), "resourceVersion": body["metadata"]["resourceVersion"]}
+        answer = ask(world, lambda patch=patch: world.actuator.patch(what, patch), subject, fine=(409,))  # type: ignore[misc]
+        if answer.done:
+            return
+        if answer.reason == NOT_OURS:
+            raise refusal(answer, subject)
+        if answer.unknown and (now := read_same(world, what)) is not None and _shows(now, patch):
+            return
+    raise Surprise("churn", f"{subject}: not done in {TRIES} tries")
+
+
+def without_gate(pod: Body, name: str) -> list[Body]:
+    """The pod's scheduling gates but one."""
+    return [gate for gate in pod["spec"].get("schedulingGates") or () if gate["name"] != name]
 
 
 def deleted(world: World, what: Object) -> None:
@@ -218,6 +270,15 @@ def begun() -> Iterator[None]:
         raise
     except Unanswered as nothing:
         raise Surprise("churn", str(nothing), outcome="Failed") from nothing
+
+
+@contextmanager
+def left_to_recovery(world: World) -> Iterator[None]:
+    """What cannot be put in order here, recovery does: it is told to look."""
+    try:
+        yield
+    except (Surprise, Unanswered):
+        world.unfinished = True
 
 
 def until_gone(world: World, what: Object) -> Generator[Pause, None, None]:

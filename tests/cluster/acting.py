@@ -15,7 +15,7 @@ import urllib3
 from descheduler.clock import SystemClock
 from descheduler.domain.plan import Metadata, Move, Mover, Placed, Plan, PlanPod, Spot
 from descheduler.domain.report import Outcome
-from descheduler.execute import execute
+from descheduler.execute import Hands, execute
 from descheduler.federation.kube_config import Context
 from descheduler.federation.kube_hands import LiveHands
 from descheduler.federation.kube_store import ClusterStore
@@ -68,9 +68,8 @@ class Acting:
         """Execute a plan of these steps; a ``lease`` of no length is renewed before every write."""
         fleet = self.fleet()
         store = ClusterStore(fleet, SystemClock(), lease)
-        return execute(
-            plan_of(self.cluster, "sha256:0", *steps), fleet, LiveHands(fleet), store, SystemClock(), patience=patience, stop=stop
-        )
+        hands = Hands(actuator=LiveHands(fleet), store=store, patience=patience, stop=stop)
+        return execute(plan_of(self.cluster, "sha256:0", *steps), fleet, hands, SystemClock())
 
     def pods(self, app: str = "") -> list[Object]:
         """Pods that are not on their way out, the oldest first."""

@@ -11,7 +11,7 @@ import yaml
 
 from descheduler.clock import SystemClock
 from descheduler.domain.plan import Mover
-from descheduler.execute import recover
+from descheduler.execute import Hands, recover
 from descheduler.federation.kube_hands import LiveHands
 from descheduler.federation.kube_store import ClusterStore
 from tests.cluster.acting import DEPLOY, Acting, a_move, a_placement, install, plan_of, recover_job_succeeded
@@ -63,7 +63,8 @@ def test_every_right_that_is_granted_is_used_and_nothing_else_is_needed(front: P
     assert store.save("east", {"moves": []}) is None
     assert store.load("east") == {"moves": []}
     store.release("east", "run")
-    assert [result.outcome for result in recover(fleet.snapshot(), fleet, LiveHands(fleet), store, SystemClock(), "recovery")] == []
+    hands = Hands(actuator=LiveHands(fleet), store=store)
+    assert [result.outcome for result in recover(fleet.snapshot(), fleet, hands, SystemClock(), "recovery")] == []
 
     assert outcome.complete, outcome
     assert evicted.complete, evicted

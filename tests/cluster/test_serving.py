@@ -18,7 +18,7 @@ from descheduler.diagnose import diagnose
 from descheduler.domain.marks import PIN
 from descheduler.domain.plan import Move, Mover, Placed
 from descheduler.domain.report import Outcome
-from descheduler.execute import execute
+from descheduler.execute import Hands, execute
 from descheduler.federation.kube_config import Context
 from descheduler.federation.kube_hands import LiveHands
 from descheduler.federation.kube_store import ClusterStore
@@ -92,7 +92,8 @@ def act(planes: ControlPlanes, binaries: Binaries, tmp_path_factory: pytest.Temp
     fleet = LiveFleet(members, SystemClock())
     with eyes_on(clusters) as seen:
         plan = plan_of(clusters[0], "sha256:0", *steps)
-        outcome = execute(plan, fleet, LiveHands(fleet), ClusterStore(fleet, SystemClock()), SystemClock(), patience=PATIENCE)
+        hands = Hands(actuator=LiveHands(fleet), store=ClusterStore(fleet, SystemClock()), patience=PATIENCE)
+        outcome = execute(plan, fleet, hands, SystemClock())
         for cluster in clusters:
             for workload in WORKLOADS:
                 served(cluster, workload.app, workload.replicas)

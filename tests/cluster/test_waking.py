@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from descheduler.clock import SystemClock
-from descheduler.execute import recover
+from descheduler.execute import Hands, recover
 from descheduler.federation.kube_hands import LiveHands
 from descheduler.federation.kube_store import ClusterStore
 from tests.cluster.acting import Acting
@@ -32,7 +32,8 @@ MOVERS = list(SCENES) if EVERY else ["Recreate"]
 def recovered(cluster: Cluster, world: World) -> list[str]:
     """Take the Lease over, end what was left, give the Lease back; what recovery says."""
     fleet = Acting(cluster, cluster.kubeconfig, world.name).fleet()
-    results = recover(fleet.snapshot(), fleet, LiveHands(fleet), ClusterStore(fleet, SystemClock(), SECOND), SystemClock(), "another")
+    hands = Hands(actuator=LiveHands(fleet), store=ClusterStore(fleet, SystemClock(), SECOND))
+    results = recover(fleet.snapshot(), fleet, hands, SystemClock(), "another")
     assert all(result.outcome == "Done" for result in results), results
     return [result.subject for result in results]
 

@@ -9,7 +9,8 @@ from typing import Any
 from descheduler.domain.objects import Cluster, NodeRef
 from descheduler.domain.plan import Move, Placed
 from descheduler.domain.report import Outcome
-from descheduler.execute import execute
+from descheduler.execute import Hands, execute
+from descheduler.execute.world import World
 from descheduler.federation.simulated import SimulatedFleet
 from tests.builders import Thing, a_snapshot
 from tests.fakes import FakeClock
@@ -28,7 +29,21 @@ class Stage:
 
     def act(self, *steps: Move | Placed, stop: Callable[[], str | None] = lambda: None) -> Outcome:
         """Execute a plan of these steps."""
-        return execute(a_plan(*steps), self.fleet, self.fleet, self.fleet, self.clock, patience=PATIENCE, stop=stop)
+        return execute(a_plan(*steps), self.fleet, self.hands(stop), self.clock)
+
+    def hands(self, stop: Callable[[], str | None] = lambda: None) -> Hands:
+        return Hands(actuator=self.fleet, store=self.fleet, patience=PATIENCE, stop=stop)
+
+    def world(self) -> World:
+        """What a mover works with."""
+        return World(
+            reader=self.fleet,
+            actuator=self.fleet,
+            clock=self.clock,
+            run_id="run",
+            expires=self.clock.now(),
+            nodes={node.ref: node for cluster in self.fleet.snapshot().clusters for node in cluster.nodes},
+        )
 
     def watch(self, look: Callable[[SimulatedFleet], object]) -> list[object]:
         """What ``look`` sees whenever the fleet has come to rest after a change."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from descheduler.domain.plan import Mover
-from tests.builders import a_budget, a_node, a_pod
+from tests.builders import HASH, a_budget, a_node, a_pod
 from tests.execute.acting import Stage, message, ready_of, told
 from tests.plan_builders import a_move
 
@@ -139,3 +139,16 @@ def test_a_replacement_that_finds_no_room_makes_the_move_fail_not_block() -> Non
 
     assert told(outcome) == {"move-cart": "Failed"}
     assert outcome.pending_after == 1
+
+
+def test_a_sibling_that_came_while_the_budget_was_closed_is_not_taken_for_the_replacement() -> None:
+    nodes = [a_node("a", cpu=2), a_node("b", cpu=2), a_node("c", cpu=2)]
+    stage = Stage(*nodes, CART, a_pod("filler", on="b", cpu=2))
+    stage.fleet.refuse_next("evict", code=429, retry_after=10)
+    stage.fleet.before_next("evict", lambda: stage.fleet.scale("east", "default", "ReplicaSet", f"shop-{HASH}", 2))  # it runs on c
+    stage.fleet.before_next("evict", lambda: stage.fleet.remove(a_pod("filler").ref))
+
+    outcome = stage.act(a_move(CART, None, mover=EVICT))
+
+    sibling, replacement = sorted((p for p in stage.fleet.snapshot().pods() if p.owner), key=lambda p: str(p.node), reverse=True)
+    assert (sibling.node, [(r.outcome, r.node) for r in outcome.results]) == ("c", [("Done", replacement.node)])

@@ -78,16 +78,33 @@ def test_a_replacement_whose_node_is_lost_is_released_without_restriction() -> N
     assert stage.leftovers() == []
 
 
-def test_a_release_that_is_refused_once_is_tried_again() -> None:
+@pytest.mark.parametrize(("code", "expected", "nodes"), [(409, "Done", "b"), (403, "Failed", "ab")])
+def test_a_release_goes_on_when_somebody_else_wrote_the_pod_and_is_without_restriction_when_it_is_refused(
+    code: int, expected: str, nodes: str
+) -> None:
     stage = Stage(a_node("a"), a_node("b"), DB)
     stage.fleet.before_next("patch", lambda: None)  # the nomination
-    stage.fleet.before_next("patch", lambda: stage.fleet.refuse_next("patch", code=409))
+    stage.fleet.before_next("patch", lambda: stage.fleet.refuse_next("patch", code=code))
 
     outcome = stage.act(a_move(DB, "b", mover=HOLD))
 
-    assert told(outcome) == {"move-db-0": "Failed"}
-    assert stage.where()["db-0"] in ("a", "b")
+    assert told(outcome) == {"move-db-0": expected}
+    assert str(stage.where()["db-0"]) in nodes
     assert stage.leftovers() == []
+
+
+def test_who_is_gated_is_released_even_if_the_hold_cannot_be_ended() -> None:
+    stage = Stage(a_node("a"), a_node("b"), DB)
+    for deed in (lambda: None, lambda: None, lambda: stage.fleet.refuse_next("patch", code=403)):  # nomination, release, end of the hold
+        stage.fleet.before_next("patch", deed)
+    late = a_pod("db-1", of="db", kind="StatefulSet", gates=[HOLD_GATE])
+    stage.fleet.before_next("evict", lambda: stage.fleet.add(late))
+
+    outcome = stage.act(a_move(DB, "b", mover=HOLD))
+
+    assert told(outcome) == {"move-db-0": "Blocked"}
+    assert stage.leftovers() == []
+    assert not stage.fleet.at_rest("east")
 
 
 @pytest.mark.parametrize("refusals", [0, 2, 3, 6])
@@ -97,7 +114,7 @@ def test_a_gated_sibling_is_set_free_or_told(refusals: int) -> None:
     stage = Stage(a_node("a"), a_node("b"), DB)
 
     deeds = (lambda: None, lambda: None, lambda: stage.fleet.add(sibling))  # nomination, release, the end of the hold
-    for deed in (*deeds, lambda: stage.fleet.refuse_next("patch", code=409, times=refusals)):
+    for deed in (*deeds, lambda: stage.fleet.refuse_next("patch", code=403, times=refusals)):
         stage.fleet.before_next("patch", deed)
 
     outcome = stage.act(a_move(DB, "b", mover=HOLD))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from descheduler.domain.history import BEGUN, DONE
+from descheduler.domain.history import BEGUN, DONE, NO_HISTORY, History, PastMove
 from descheduler.domain.plan import Mover
 from descheduler.domain.report import Outcome
 from descheduler.errors import ExecutionError
-from descheduler.execute import Hands, act, recall
+from descheduler.execute import Hands, act, note_waiting, recall
+from descheduler.execute.memory import write_down
 from descheduler.federation.simulated import SimulatedFleet
 from descheduler.ports import Body
 from tests.builders import a_node, a_pod, a_snapshot
@@ -66,9 +68,58 @@ def test_what_was_skipped_is_forgotten_again() -> None:
     fleet, clock = a_fleet()
     plan = a_plan(a_move(SMALL, "b", room_for=[BIG]), a_placement(BIG, "a", wave=2))
 
-    act(plan, a_policy(**POLICY), fleet, Hands(actuator=fleet, store=fleet, stop=lambda: "stopped by SIGTERM"), clock)
+    hands = Hands(actuator=fleet, store=fleet, stop=lambda: "stopped by SIGTERM" if fleet.kept else None)
+    act(plan, a_policy(**POLICY), fleet, hands, clock)
 
     assert [len(state["moves"]) for state in fleet.kept] == [1, 0]
+
+
+def test_who_is_told_to_end_before_he_begins_asks_for_nothing() -> None:
+    fleet, clock = a_fleet()
+    plan = a_plan(a_move(SMALL, "b", room_for=[BIG]), a_placement(BIG, "a", wave=2))
+    fleet.leases["east"] = "another run"
+
+    outcome = act(plan, a_policy(**POLICY), fleet, Hands(actuator=fleet, store=fleet, stop=lambda: "stopped by SIGTERM"), clock)
+
+    assert [(r.outcome, r.message) for r in outcome.results] == [("Skipped", "stopped by SIGTERM")] * 2
+    assert (fleet.kept, fleet.log) == ([], [])
+
+
+def test_what_another_run_moved_while_this_one_planned_is_not_forgotten_when_it_counts_who_waits() -> None:
+    fleet, clock = a_fleet()
+    before = fleet.snapshot()
+    acted(fleet, clock)
+
+    note_waiting(before, NO_HISTORY, a_policy(**POLICY), Hands(actuator=fleet, store=fleet), clock, "run-2")
+
+    history, _ = recall(fleet, ["east"])
+    assert [move.outcome for move in history.moves] == [DONE]
+    assert history.seen == {BIG.uid: 1}
+
+
+@pytest.mark.parametrize(("length", "kept"), [(8, 2000), (253, 500)])
+def test_what_is_kept_is_bounded_however_long_names_are_and_the_newest_stay(length: int, kept: int) -> None:
+    fleet, clock = a_fleet()
+    name = "x" * length
+    moves = tuple(
+        PastMove(
+            workload=("east", name, "Deployment", name),
+            source=name,
+            target=name,
+            at=clock.now() - timedelta(seconds=i),
+            outcome=DONE,
+            run="run",
+        )
+        for i in range(3000)
+    )
+    fleet.acquire("east", "run")
+
+    assert write_down(fleet, "east", History(moves=moves, seen={}), a_policy(), clock.now()) is None
+
+    (state,) = fleet.kept
+    assert len(json.dumps(state)) < 700_000
+    assert kept - 50 <= len(state["moves"]) <= kept + 50
+    assert max(move["at"] for move in state["moves"]) == f"{clock.now():%Y-%m-%dT%H:%M:%SZ}"
 
 
 def test_nothing_is_done_where_the_memory_cannot_be_read_or_kept() -> None:

@@ -6,15 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from descheduler.domain.marks import DELETION_COST, EXPIRES, HOLD_GATE, MOVE_OF, PREVIOUS_COST, RESERVED_GATE, RUN, TEMPLATE_HASH
+from descheduler.domain.marks import DELETION_COST, EXPIRES, HOLD_GATE, JOURNAL, MOVE_OF, PREVIOUS_COST, RESERVED_GATE, RUN, TEMPLATE_HASH
 from descheduler.domain.objects import Pod
 from descheduler.domain.plan import Mover
 from descheduler.domain.report import StepResult
 from descheduler.execute import recover
-from descheduler.execute.waves import execute
 from tests.builders import a_node, a_pod
-from tests.execute.acting import PATIENCE, Stage, told
-from tests.plan_builders import a_move, a_plan
+from tests.execute.acting import Stage, told
+from tests.plan_builders import a_move
 
 CART = a_pod("cart", on="a", of="shop", cpu=1)
 NODES = [a_node("a"), a_node("b")]
@@ -38,7 +37,7 @@ def taken_over(stage: Stage) -> None:
 
 
 def recovered(stage: Stage) -> tuple[StepResult, ...]:
-    return recover(stage.fleet.snapshot(), stage.fleet, stage.fleet, stage.fleet, stage.clock, "run-2")
+    return recover(stage.fleet.snapshot(), stage.fleet, stage.hands(), stage.clock, "run-2")
 
 
 def test_where_nothing_was_left_nothing_is_asked_for() -> None:
@@ -97,9 +96,7 @@ def test_a_bare_pod_whose_run_died_comes_back_once() -> None:
     for deed in (lambda: None, lambda: None, lambda: stage.fleet.leases.update(east="a thief")):  # dry run, journal, the pod again
         stage.fleet.before_next("create", deed)
     stage.fleet.before_next("delete", lambda: None)
-    interrupted = execute(
-        a_plan(a_move(bare, "b", mover=Mover.RECREATE)), stage.fleet, stage.fleet, stage.fleet, stage.clock, patience=PATIENCE
-    )
+    interrupted = stage.act(a_move(bare, "b", mover=Mover.RECREATE))
     assert stage.fleet.journals("east")
 
     stage.fleet.leases.clear()
@@ -152,3 +149,24 @@ def test_what_could_not_be_ended_is_told_and_the_next_run_looks_again() -> None:
 
     assert (result.outcome, "you may not" in result.message) == ("Failed", True)
     assert not stage.fleet.at_rest("east")
+
+
+def test_a_run_that_shall_end_leaves_the_rest_to_the_next_one() -> None:
+    stage = Stage(*NODES, CART, a_copy(CART, "b"))
+
+    (result,) = recover(stage.fleet.snapshot(), stage.fleet, stage.hands(lambda: "stopped by SIGTERM"), stage.clock, "run-2")
+
+    assert (result.outcome, result.message) == ("Skipped", "stopped by SIGTERM")
+    assert (stage.fleet.log, stage.fleet.leases, stage.fleet.unclean) == ([], {}, set())
+
+
+def test_what_carries_our_label_but_is_no_journal_is_told_and_left_alone() -> None:
+    stage = Stage(*NODES, CART, a_copy(CART, "b"))
+    theirs = {"name": "theirs", "namespace": "default", "labels": {JOURNAL: "pod"}}
+    stage.fleet.create("east", {"apiVersion": "v1", "kind": "PodTemplate", "metadata": theirs, "template": {"spec": {}}})
+
+    copy, journal = recovered(stage)
+
+    assert copy.outcome == "Done"
+    assert (journal.outcome, "is no journal of ours" in journal.message) == ("Failed", True)
+    assert len(stage.fleet.journals("east")) == 1

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from descheduler.domain.marks import RESERVED_GATE
 from descheduler.domain.plan import Mover
+from descheduler.execute.destination import has_room
+from descheduler.ports import Object
 from tests.builders import a_node, a_pod
-from tests.execute.acting import Stage, message, told
+from tests.execute.acting import PATIENCE, Stage, message, told
 from tests.plan_builders import a_move, a_placement
 
 SURGE = Mover.SURGE
@@ -38,7 +43,20 @@ def test_without_a_reserved_copy_the_rival_takes_the_first_half_and_the_rest_is_
     outcome = stage.act(*MAKE_ROOM, a_placement(BIG, "hole", wave=3, contested=True))
 
     assert told(outcome) == {"move-left": "Done", "move-right": "Done", "east/default/big": "Blocked"}
-    assert message(outcome, "east/default/big") == "after 0:05:00 still: east/default/big is not bound"
+    assert message(outcome, "east/default/big") == "east/default/big: no node has room for it any more"
+    assert stage.clock.slept < PATIENCE / 2
+
+
+def test_a_pod_whose_room_is_still_kept_by_a_copy_of_ours_is_waited_for() -> None:
+    leaver, waits = a_pod("leaver", on="hole", of="leaver", cpu=4), a_pod("waits", cpu=2, node_selector={"kubernetes.io/hostname": "hole"})
+    copy = replace(a_pod("copy", cpu=4, gates=[RESERVED_GATE]), nominated_node="hole")
+    stage = Stage(a_node("hole", cpu=6), leaver, waits, copy)
+    world = stage.world()
+    what = Object(cluster="east", kind="Pod", namespace="default", name="waits", uid=waits.uid)
+
+    assert not has_room(world, what, "hole")
+    world.reserved[Object(cluster="east", kind="Pod", namespace="default", name="copy", uid=copy.uid)] = "hole"
+    assert has_room(world, what, "hole")
 
 
 def test_exactly_the_planned_one_of_two_waiting_siblings_is_placed() -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from descheduler.domain.marks import DELETION_COST, MINIMAL_COST, PREVIOUS_COST
+from descheduler.domain.marks import DELETION_COST, MINIMAL_COST, PREVIOUS_COST, RESERVED_GATE
 from descheduler.domain.objects import Pod, Workload
 from descheduler.domain.selectors import Taint, Toleration
 from tests.builders import HASH, a_deployment, a_node, a_pod
@@ -144,7 +144,9 @@ def test_a_rival_that_takes_the_room_under_the_copy_stops_the_workload() -> None
     outcome = stage.act(a_move(CART, "b"), a_move(TILL, "c", wave=2))
 
     assert told(outcome) == {"move-cart": "Blocked", "move-till": "Skipped"}
+    assert message(outcome, "move-cart").endswith(" any more: Insufficient cpu")
     assert message(outcome, "move-till") == "stopped with move-cart"
+    assert stage.clock.slept < timedelta(minutes=1)  # nobody waits for what cannot be
     assert stage.where() == {"cart": "a", "till": "a", "rival": "b"}
     assert stage.leftovers() == []
 
@@ -157,7 +159,7 @@ def test_a_node_lost_while_the_copy_starts_blocks_the_move() -> None:
     outcome = stage.act(a_move(CART, "b"))
 
     assert told(outcome) == {"move-cart": "Blocked"}
-    assert message(outcome, "move-cart").startswith("after 0:05:00 still: the copy")
+    assert message(outcome, "move-cart").endswith(" any more: node(s) were not ready")
     assert stage.where() == {"cart": "a"}
     assert stage.leftovers() == []
 
@@ -240,3 +242,55 @@ def test_a_surge_into_room_that_an_earlier_wave_makes_is_reserved_against_rivals
         assert told(outcome) == {"move-leaver": "Done", "move-cart": "Done"}
         assert stage.nodes_of("shop") == ["b"]
         assert stage.where()["rival"] == "a"
+
+
+@pytest.mark.parametrize(("priority", "kept"), [(0, True), (-1, True), (1, False)])
+def test_a_copy_claims_its_room_first_where_somebody_waits_whom_a_claim_holds_off(priority: int, kept: bool) -> None:
+    """He may have been about to be bound: kube-scheduler tries again at its leisure."""
+    stage = Stage(a_node("a", cpu=4), a_node("b", cpu=4), CART, a_pod("waits", cpu=9, priority=priority))
+    seen = stage.watch(lambda fleet: any(RESERVED_GATE in pod.gates for pod in fleet.snapshot().pods()))
+
+    outcome = stage.act(a_move(CART, "b"))
+
+    assert told(outcome) == {"move-cart": "Done"}
+    assert any(seen) == kept
+
+
+def test_a_gate_that_somebody_writes_beside_us_is_taken_off_all_the_same() -> None:
+    stage = Stage(a_node("a", cpu=4), a_node("b", cpu=4), CART, a_pod("waits", cpu=9))
+    stage.fleet.before_next("patch", lambda: None)  # the nomination
+    stage.fleet.before_next("patch", lambda: stage.fleet.refuse_next("patch", code=409))
+
+    outcome = stage.act(a_move(CART, "b"))
+
+    assert told(outcome) == {"move-cart": "Done"}
+    assert stage.leftovers() == []
+
+
+def test_a_copy_that_cannot_be_taken_away_leaves_the_cluster_for_recovery_to_look_at() -> None:
+    stage = Stage(a_node("a"), a_node("b"), CART, start_delay=timedelta(minutes=1))
+    signal: list[str] = []
+    for deed in (lambda: None, lambda: signal.append("stopped by SIGTERM")):  # rehearsed first
+        stage.fleet.before_next("create", deed)
+    stage.fleet.refuse_next("delete", code=403, times=9)
+
+    outcome = stage.act(a_move(CART, "b"), stop=lambda: signal[0] if signal else None)
+
+    assert told(outcome) == {"move-cart": "Skipped"}
+    assert stage.leftovers() != []
+    assert not stage.fleet.at_rest("east")
+
+
+@pytest.mark.parametrize("told_to_end", [False, True])
+def test_a_busy_server_is_left_alone_but_not_for_long_by_a_run_that_shall_end(told_to_end: bool) -> None:
+    stage = Stage(a_node("a"), a_node("b"), CART)
+    stage.fleet.refuse_next("create", code=429, retry_after=30, times=9)
+    asked: list[None] = []
+
+    def stop() -> str | None:
+        asked.append(None)
+        return "stopped by SIGTERM" if told_to_end and len(asked) > 3 else None
+
+    stage.act(a_move(CART, "b"), stop=stop)
+
+    assert stage.clock.slept == timedelta(seconds=1 if told_to_end else 90)  # four attempts, and three pauses between them

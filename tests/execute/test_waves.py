@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from itertools import pairwise
+
 import pytest
 
 from descheduler.domain.plan import Mover
 from descheduler.domain.snapshot import digest
-from tests.builders import a_cluster, a_node, a_pod
+from descheduler.execute import Hands, execute
+from descheduler.federation.simulated import SimulatedFleet
+from tests.builders import a_cluster, a_node, a_pod, a_snapshot
 from tests.execute.acting import PATIENCE, Stage, message, told
-from tests.plan_builders import a_move, a_placement
+from tests.fakes import FakeClock
+from tests.plan_builders import a_move, a_placement, a_plan
 
 
 def test_a_small_pod_makes_room_for_a_big_one() -> None:
@@ -176,3 +182,41 @@ def test_a_surprise_stops_what_has_not_begun_in_its_own_wave() -> None:
 
     assert told(outcome) == {"move-lost": "Blocked", "move-helper": "Skipped"}
     assert stage.verbs() == []
+
+
+def test_a_lease_is_renewed_while_a_wave_waits() -> None:
+    """Whoever waits for a pod to become Ready writes nothing for longer than the Lease is good."""
+    one = a_pod("one", on="a", of="one")
+    clock = FakeClock()
+    fleet = Renewing(a_snapshot(a_node("a"), a_node("b"), one), clock, start_delay=PATIENCE / 2)
+    fleet.renewed = [clock.now()]
+
+    outcome = execute(a_plan(a_move(one, "b")), fleet, Hands(actuator=fleet, store=fleet, patience=PATIENCE), clock)
+
+    assert outcome.complete
+    assert clock.slept >= PATIENCE / 2
+    assert max(after - before for before, after in pairwise(fleet.renewed)) <= timedelta(seconds=10)
+
+
+class Renewing(SimulatedFleet):
+    """Knows when its Lease was asked for."""
+
+    renewed: list[datetime]
+
+    def acquire(self, cluster: str, holder: str) -> str | None:
+        self.renewed.append(self._clock.now())
+        return super().acquire(cluster, holder)
+
+
+def test_a_lease_that_is_lost_while_a_wave_waits_ends_what_is_under_way_in_its_cluster() -> None:
+    here, there = a_pod("here", on="a", of="web"), a_pod("there", on="a", of="web", cluster="west")
+    east, west = a_cluster("east", a_node("a"), a_node("b"), here), a_cluster("west", a_node("a"), a_node("b"), there)
+    stage = Stage(east, west, start_delay=timedelta(minutes=1))
+    for deed in (lambda: None,) * 3 + (lambda: stage.fleet.leases.update(west="a thief"),):  # two dry runs, the copy in east
+        stage.fleet.before_next("create", deed)
+
+    outcome = stage.act(a_move(here, "b"), a_move(there, "b"))
+
+    assert told(outcome) == {"move-here": "Done", "move-there": "Blocked"}
+    assert message(outcome, "move-there") == "the Lease of west is held elsewhere, by a thief"
+    assert stage.fleet.leases == {"west": "a thief"}

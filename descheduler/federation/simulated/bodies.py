@@ -38,6 +38,8 @@ def _pod_body(record: Record) -> Json:
     if pod.gates:
         spec["schedulingGates"] = [{"name": gate} for gate in pod.gates]
     conditions = [{"type": "Ready", "status": "True" if pod.ready else "False"}]
+    if pod.node is None and not pod.gates:  # the scheduler has looked at it as soon as it is there
+        conditions.append({"type": "PodScheduled", "status": "False", "reason": "Unschedulable"})
     status: Json = {"phase": pod.phase, "conditions": conditions}
     if pod.nominated_node is not None:
         status["nominatedNodeName"] = pod.nominated_node
