@@ -159,12 +159,14 @@ def test_a_plan_of_another_policy_another_cluster_or_another_time_is_refused(fle
     other_cluster = refused(clusters=[clusters[0] | {"uid": "another"}, clusters[1]])
     no_cluster = refused(clusters=[*clusters, {"name": "north", "uid": None}])
     too_old = refused(createdAt="2026-01-01T00:00:00Z")
+    too_new = refused(createdAt="2126-01-01T00:00:00Z")
 
-    assert [code for code, _ in (other_policy, other_cluster, no_cluster, too_old)] == [2, 2, 2, 3]
+    assert [code for code, _ in (other_policy, other_cluster, no_cluster, too_old, too_new)] == [2, 2, 2, 3, 3]
     assert "the plan was made under another policy" in other_policy[1]
     assert "cluster east is another one: kube-system has the UID" in other_cluster[1]
     assert "the plan is for cluster north, which is not in this fleet: east, west" in no_cluster[1]
     assert "the plan is older than secondLook.planMaxAge 15m: plan again" in too_old[1]
+    assert "the plan was made in the future, by our clock: 2126-01-01 00:00:00 UTC" in too_new[1]
     assert [change for change in fleet.written if "/leases" not in change] == []
 
 

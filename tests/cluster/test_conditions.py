@@ -199,6 +199,30 @@ def test_a_copy_keeps_away_from_the_replicas_of_its_own_template_although_it_lac
     assert {"key": "pod-template-hash", "operator": "In", "values": [value]} in told["labelSelector"]["matchExpressions"]
 
 
+def test_a_copy_that_its_template_would_gate_is_not_made(acting: Acting) -> None:
+    """Nobody knows who lets it go, and when: the original went through that long ago."""
+    acting.cluster.api.create(a_workload("web", acting.space, 1, SMALL, schedulingGates=[{"name": "example.com/approval"}]))
+    path = f"/api/v1/namespaces/{acting.space}/pods"
+    (gated,) = acting.cluster.api.wait(path, lambda pods: len(pods) == 1)
+    patch(acting, gated, {"spec": {"schedulingGates": None}})
+    pods = acting.running("web")
+
+    outcome = acting.act(a_move(pods[0], elsewhere(*pods)), patience=SHORT)
+
+    check_untouched(acting, outcome, pods, "would be gated (example.com/approval)")
+
+
+def test_a_deployment_on_its_way_out_is_not_surged(acting: Acting) -> None:
+    pods = running(acting, a_workload("web", acting.space, 1, SMALL))
+    deployment = f"/apis/apps/v1/namespaces/{acting.space}/deployments/web"
+    acting.cluster.api.patch(deployment, {"metadata": {"finalizers": ["example.com/stays"]}})
+    acting.cluster.api.delete(deployment)
+
+    outcome = acting.act(a_move(pods[0], elsewhere(*pods)), patience=SHORT)
+
+    check_untouched(acting, outcome, pods, "Deployment web is gone or on its way out")
+
+
 @pytest.mark.parametrize("mover", [Mover.EVICT, Mover.HOLD, Mover.SURGE])
 def test_the_pod_of_a_job_is_not_touched_whatever_a_plan_says(mover: Mover, acting: Acting) -> None:
     template = {

@@ -11,14 +11,18 @@ from typing import Any
 
 import pytest
 
+from descheduler.clock import SystemClock
 from descheduler.domain.plan import Move, Mover, Placed
 from descheduler.domain.report import Outcome
+from descheduler.federation.kube_store import ClusterStore
+from descheduler.federation.standalone import LiveFleet
 from tests.cluster.acting import Acting, a_move, a_placement, install, is_ready, two_nodes, watching
 from tests.cluster.controlplane.api import Object
 from tests.cluster.controlplane.binaries import Binaries
 from tests.cluster.controlplane.cluster import SCHEDULER, Cluster
 from tests.cluster.controlplane.objects import a_node, a_pod, a_workload
 from tests.cluster.proxy import Call, Proxy, proxy
+from tests.cluster.webhook import change, denial, webhook
 
 CPU = {"cpu": "1", "memory": "1Gi"}
 SHORT = timedelta(seconds=8)
@@ -121,6 +125,24 @@ def test_an_eviction_outlives_what_passes(fault: str, stage: Stage) -> None:
     assert sum(is_eviction(call) for call in stage.front.calls) == (1 if "after the server acted" in fault else 2)
 
 
+def test_an_eviction_that_comes_about_after_its_server_gave_up_is_seen_to_its_end(stage: Stage) -> None:
+    """The server said 504 and went on; the pod was still there when we looked."""
+    begun: list[str] = []
+
+    def gave_up(call: Call) -> tuple[int, Any, dict[str, str]]:
+        begun.append(call.path.removesuffix("/eviction"))
+        return 504, status(504, "Timeout", "request did not complete"), {}
+
+    stage.front.spoil(is_eviction, instead=gave_up)
+    stage.front.spoil(lambda call: call.method == "GET" and call.path in begun, after=lambda call: stage.cluster.api.delete(call.path))
+
+    _, there, outcome = evicting(stage)
+
+    assert result_of(outcome) == ("Done", "")
+    assert stage.nodes_of("web") == [there]
+    assert sum(is_eviction(call) for call in stage.front.calls) == 1
+
+
 REFUSING: dict[str, tuple[int, str, str]] = {
     "409: another pod by now": (409, "Conflict", "the UID in the precondition does not match"),
     "403: not allowed, or a budget with a negative allowance": (403, "Forbidden", "you may not"),
@@ -167,6 +189,7 @@ def test_a_real_budget_that_is_closed_and_two_real_budgets_keep_the_pod(budgets:
     [
         {"picks": is_copy, "lose": True},
         {"picks": is_copy, "instead": lambda call: (429, status(429, "", "later"), {"Retry-After": "1"})},
+        {"picks": is_copy, "instead": lambda call: (409, status(409, "AlreadyExists", "pods web-abcde already exists"), {})},
         {"picks": patches("deletion-cost"), "lose": True},
         {"picks": patches("deletion-cost"), "instead": lambda call: None},
         {"picks": patches("pod-template-hash"), "lose": True},
@@ -223,6 +246,24 @@ def test_a_copy_that_may_not_be_is_found_in_the_dry_run(hindrance: Callable[[Sta
     hindrance(stage)
 
     outcome = stage.act(a_move(pod, there), patience=SHORT)
+
+    assert result_of(outcome)[0] == "Blocked"
+    assert reason in result_of(outcome)[1]
+    assert untouched(stage, pod)
+    assert not any(is_copy(call) for call in stage.front.calls)
+
+
+NOT_WANTED = denial("nobody's pods are not wanted here")
+THEIRS = change({"op": "add", "path": "/spec/tolerations/-", "value": {"key": "theirs", "operator": "Exists"}})
+
+
+@pytest.mark.parametrize(("answer", "reason"), [(NOT_WANTED, "nobody's pods are not wanted here"), (THEIRS, "would differ in tolerations")])
+def test_a_webhook_that_denies_or_changes_the_copy_is_met_in_the_dry_run(answer: Object, reason: str, stage: Stage) -> None:
+    pod, _, there = one(stage)
+
+    with webhook(stage.cluster, answer):
+        stage.until_admission_works()
+        outcome = stage.act(a_move(pod, there), patience=SHORT)
 
     assert result_of(outcome)[0] == "Blocked"
     assert reason in result_of(outcome)[1]
@@ -389,3 +430,68 @@ def test_a_stolen_lease_stops_every_further_write(stage: Stage) -> None:
     assert "was taken by another run" in result_of(outcome)[1]
     assert pod["metadata"]["uid"] in {p["metadata"]["uid"] for p in stage.pods("web")}
     assert written[-1] == f"POST {PODS}"
+
+
+def test_a_lease_is_kept_while_a_copy_takes_its_time(stage: Stage) -> None:
+    """Nothing is written meanwhile, for longer than the Lease is good; another run that wants it sees that we are alive."""
+    pod, _, there = one(stage)
+    stage.cluster.api.patch(DEPLOYMENT, {"spec": {"minReadySeconds": 15}})
+    stage.cluster.api.wait("/apis/apps/v1/namespaces/shop/replicasets", lambda found: found[0]["spec"].get("minReadySeconds") == 15)
+    stage.running("web")
+    another = Acting(stage.cluster, stage.cluster.kubeconfig).fleet()
+    told: list[str | None] = []
+
+    with ThreadPoolExecutor(1) as waits:
+        stage.front.spoil(is_copy, after=lambda call: waits.submit(lambda: told.append(a_store(another).acquire("east", "another"))))
+        outcome = stage.act(a_move(pod, there), patience=timedelta(seconds=60), lease=LEASE)
+
+    assert result_of(outcome) == ("Done", "")
+    assert len(told) == 1
+    assert str(told[0]).startswith("the Lease of east is held elsewhere, by run-")
+
+
+def a_store(fleet: LiveFleet) -> ClusterStore:
+    return ClusterStore(fleet, SystemClock(), LEASE)
+
+
+LEASE = timedelta(seconds=12)
+
+
+UNWATCHED: dict[str, Object] = {
+    "a watch that ends at once": {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "1"}}},
+    "a version that is always too old": {"type": "ERROR", "object": {"code": 410, "reason": "Expired"}},
+}
+
+
+@pytest.mark.parametrize("fault", UNWATCHED)
+def test_a_server_that_lets_nobody_watch_is_not_asked_all_the_time(fault: str, stage: Stage) -> None:
+    pod, _, there = one(stage)
+    stage.cluster.api.patch(DEPLOYMENT, {"spec": {"minReadySeconds": 5}})
+    stage.cluster.api.wait("/apis/apps/v1/namespaces/shop/replicasets", lambda found: found[0]["spec"].get("minReadySeconds") == 5)
+    stage.running("web")
+    stage.front.spoil(lambda call: "watch" in call.query, instead=lambda call: (200, UNWATCHED[fault], {}), times=10**6)
+
+    outcome = stage.act(a_move(pod, there), patience=timedelta(seconds=30))
+
+    assert result_of(outcome) == ("Done", "")
+    assert 0 < sum("watch" in call.query for call in stage.front.calls) < 20
+
+
+def test_who_becomes_schedulable_when_a_copy_has_claimed_its_room_does_not_get_it(stage: Stage) -> None:
+    """A pod of the same priority waits, and may be tried again at any moment: the copy is let go only when the room is its own."""
+    pod, _, there = one(stage)
+    stage.cluster.api.create(a_pod("filler", "shop", CPU, nodeName=there))
+    gates = [{"name": "example.com/later"}]
+    stage.cluster.api.create(a_pod("waits", "shop", CPU, labels={"app": "waits"}, nodeSelector=only(there), schedulingGates=gates))
+
+    def ungate(call: Call) -> None:
+        stage.cluster.api.patch(f"{PODS}/waits", {"spec": {"schedulingGates": None}})
+        stage.waiting("waits")
+
+    stage.front.spoil(patches("nominatedNodeName"), after=ungate)
+
+    outcome = stage.act(a_move(pod, there), patience=timedelta(seconds=30))
+
+    assert result_of(outcome) == ("Done", "")
+    assert (stage.nodes_of("web"), stage.nodes_of("waits")) == ([there], ["-"])
+    assert stage.leftovers() == []
