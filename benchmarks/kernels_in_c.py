@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.fleets import policy_of
+from benchmarks.fleets.policies import policy_of
 from descheduler.diagnose import diagnose
 from descheduler.federation.recorded import RecordedFleet
 from descheduler.solver import compiled

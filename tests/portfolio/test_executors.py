@@ -22,6 +22,7 @@ from descheduler.policy import Policy
 from descheduler.portfolio.executors import Inline, answers, check_address, executor
 from descheduler.solver.solution import never
 from tests.builders import NOW, Thing, a_cluster, a_node, a_pod, a_snapshot
+from tests.dask_cluster import a_dask_cluster
 
 PATIENCE = 60
 
@@ -176,9 +177,8 @@ def test_processes_find_the_same_plan(objectives: list[str], fleet: Snapshot, al
 @pytest.fixture(scope="module")
 def dask() -> Iterator[str]:
     """A local dask cluster of two workers."""
-    distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed: pip install descheduler[dask]")
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", host="127.0.0.1") as cluster:
-        yield cluster.scheduler_address.replace("tcp://", "dask://")
+    with a_dask_cluster(2) as address:
+        yield address
 
 
 @pytest.mark.parametrize("objectives", ORDERS)
@@ -221,11 +221,8 @@ def test_workers_of_another_version_are_refused(dask: str) -> None:
 
 
 def test_a_cluster_without_workers_is_refused() -> None:
-    distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed: pip install descheduler[dask]")
-    with distributed.LocalCluster(n_workers=0, dashboard_address=":0", host="127.0.0.1") as cluster:
-        address = cluster.scheduler_address.replace("tcp://", "dask://")
-        with pytest.raises(UsageError, match="the dask cluster has no workers"), executor(1, address):
-            pass
+    with a_dask_cluster(0) as address, pytest.raises(UsageError, match="the dask cluster has no workers"), executor(1, address):
+        pass
 
 
 def test_a_scheduler_that_is_not_there_is_told() -> None:
