@@ -13,8 +13,8 @@ from descheduler.policy.policy import Policy
 def policy_of(truth: Mapping[str, Any] | None, moves: int | None = None, **more: Any) -> Policy:
     """The shipped default, or its limits replaced by a truth file's budgets (``moves`` caps the whole run); ``more`` of its ``spec``."""
     if truth is None:
-        limits = {} if moves is None else {"perRun": moves}
-        return Policy.model_validate({"spec": {"limits": limits, **more}})
+        only: dict[str, Any] = {} if moves is None else {"perRun": moves}
+        return Policy.model_validate({"spec": {"limits": only, **more}})
     budgets = truth["budgets"]
     limits = {
         "perRun": budgets["run"] if moves is None else moves,
