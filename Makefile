@@ -72,7 +72,8 @@ bench: $(READY) ## small samples of all benchmarks, figures as JSON under .bench
 	@test -d $(BENCHMARKS) || { echo "no benchmark sets in $(BENCHMARKS): say make bench BENCHMARKS=DIR" >&2; exit 2; }
 	@mkdir -p .bench/fleets
 	@test -d .bench/fleets/S1 || $(BIN)/python $(BENCHMARKS)/fleets/write_fleet.py S 1 .bench/fleets/S1 > /dev/null
-	@$(BIN)/python -m benchmarks.fleets --instances .bench/fleets --only S1 --effort 0.2 --time-limit 60 --json .bench/fleets.json
+	@$(BIN)/python -m benchmarks.fleets --instances .bench/fleets --only S1 --moves truth 10 --equal-split --peers --peer-seconds 5 \
+		--effort 0.2 --time-limit 60 --json .bench/fleets.json --markdown
 	@$(BIN)/python -m benchmarks.verdicts --instances .bench/fleets --only S1 --json .bench/verdicts.json
 	@$(BIN)/python -m benchmarks.priority_matters --instances $(BENCHMARKS)/priority-matters --cells 'nodes4_*prio4*' --sample 1 \
 		--seconds 1 --clock $(CLOCK) --peers --json .bench/priority_matters.json

@@ -7,12 +7,12 @@ one by one (``--pairs N``), the same filters answer a sample of N pairs, which m
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from benchmarks.figures import Figures
 from descheduler.diagnose import diagnose
 from descheduler.federation.recorded import RecordedFleet
 from descheduler.policy.policy import Policy
@@ -39,7 +39,6 @@ def measured(directory: Path, pairs: int) -> dict[str, Any]:
     problem = diagnose(snapshot, Policy())
     whole = time.perf_counter() - started
     return {
-        "instance": directory.name,
         "pods": len(pods),
         "specs": len({pod.spec for pod in pods}),
         "nodes": len(nodes),
@@ -59,12 +58,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=20_000, help="pairs to ask one by one beside")
     parser.add_argument("--json", type=Path, help="write the figures here")
     told = parser.parse_args()
-    lines = []
+    kept = Figures(("instance",), told.json)
     for directory in sorted(p for p in told.instances.glob(told.only) if p.is_dir()):
-        lines.append(measured(directory, told.pairs))
-        print(json.dumps(lines[-1]), flush=True)
-    if told.json:
-        told.json.write_text(json.dumps(lines, indent=2) + "\n")
+        kept.measure({"instance": directory.name}, measured, directory, told.pairs)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from typing import Any
 
 from ortools.sat.python import cp_model
 
+from benchmarks.figures import Figures
 from benchmarks.stopwatch import KINDS, Stopwatch
 from descheduler.domain.objects import Node, NodeRef, PodSpec
 from descheduler.domain.placement import Placement
@@ -237,10 +238,6 @@ def measured(data: DataCentre, limit: int, seconds: float, clock: str, seed: int
     free = judged(data, moved, limit)
     spent, wall, cpu = watch.spent, watch.wall, watch.cpu
     return {
-        "instance": data.name,
-        "MNL": limit,
-        "seconds": seconds,
-        "clock": clock,
         "FR": round(fragment_rate(free), 4),
         "slots": slots(free),
         "FR bound": None if bound is None else round(1 - SLOT * bound / sum(free), 4),
@@ -260,10 +257,11 @@ def main() -> None:
     parser.add_argument("--clock", choices=KINDS, default="wall", help="cpu: where the cores are shared with other work")
     parser.add_argument("--peers", action="store_true", help="measure greedy slot opening beside")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--json", type=Path, help="write the figures here, each as soon as it is there")
+    parser.add_argument("--resume", action="store_true", help="what --json holds already is not measured again")
     told = parser.parse_args()
     files = sorted(told.instances.glob("*.json*")) if told.instances.is_dir() else [told.instances]
-    lines = []
+    kept = Figures(("instance", "MNL", "who", "seconds", "clock", "seed"), told.json, told.resume)
     for data in map(read, files):
         before = [cpu for cpu, _ in data.free]
         movable = sum(at.total() for at in data.there.values())
@@ -271,17 +269,18 @@ def main() -> None:
         print(f"FR {fragment_rate(before):.4f} before ({slots(before)} slots)")
         measured(data, 1, 5.0, told.clock, told.seed)  # warms the interpreter
         for limit in told.cells:
+            key = {"instance": data.name, "MNL": limit, "clock": told.clock, "seed": told.seed}
             for seconds in told.seconds:
-                lines.append(measured(data, limit, seconds, told.clock, told.seed))
-                print(json.dumps(lines[-1]), flush=True)
+                kept.measure({**key, "who": "ours", "seconds": seconds}, measured, data, limit, seconds, told.clock, told.seed)
             if told.peers:
-                watch = Stopwatch(max(told.seconds))
-                free = greedy(data, limit)
-                line = {"instance": data.name, "MNL": limit, "peer": "greedy", "FR": round(fragment_rate(free), 4), "slots": slots(free)}
-                lines.append({**line, "wall": round(watch.wall, 2), "cpu": round(watch.cpu, 2)})
-                print(json.dumps(lines[-1]), flush=True)
-    if told.json:
-        told.json.write_text(json.dumps(lines, indent=2) + "\n")
+                kept.measure({**key, "who": "greedy"}, opened, data, limit)
+
+
+def opened(data: DataCentre, limit: int) -> dict[str, Any]:
+    """What the greedy peer does, however long it takes."""
+    watch = Stopwatch(float("inf"))
+    free = greedy(data, limit)
+    return {"FR": round(fragment_rate(free), 4), "slots": slots(free), "wall": round(watch.wall, 2), "cpu": round(watch.cpu, 2)}
 
 
 if __name__ == "__main__":

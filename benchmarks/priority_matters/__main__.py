@@ -16,11 +16,13 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.figures import Figures
 from benchmarks.priority_matters.instance import Instance, read
 from benchmarks.priority_matters.peers import PEERS
 from benchmarks.priority_matters.search import ORDERS, search
 from benchmarks.stopwatch import KINDS, Stopwatch
 
+KEYS = ("cell", "order", "seconds", "clock", "sample", "seed", "peers")
 COUNTED = ("better", "failed", "late", "worse", "all run by default", "proven")
 Published = dict[tuple[str, int], tuple[float, float]]
 """(cell, seconds) to the published shares of strictly better and of failures."""
@@ -118,7 +120,8 @@ def main() -> None:
     parser.add_argument("--clock", choices=KINDS, default="wall", help="cpu: where the cores are shared with other work")
     parser.add_argument("--peers", action="store_true", help="measure naive CP-SAT and first-fit-decreasing beside, place-first")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--json", type=Path, help="write the figures here, each as soon as it is there")
+    parser.add_argument("--resume", action="store_true", help="what --json holds already is not measured again")
     told = parser.parse_args()
     folder = told.instances / "instances" if (told.instances / "instances").is_dir() else told.instances
     table = next((p for p in (folder / "published.csv", folder.parent / "published.csv") if p.is_file()), None)
@@ -127,23 +130,25 @@ def main() -> None:
     if not files:
         sys.exit(f"{folder}: no {told.cells}.jsonl.gz")
     one(next(read(files[0])), "place-first", 1.0, told.clock, told.seed)  # warms the interpreter
-    lines = []
+    kept = Figures(KEYS, told.json, told.resume)
     for path in files:
         instances, name = list(read(path))[: told.sample], path.name.removesuffix(".jsonl.gz")
         for seconds in told.seconds:
             for order in told.order:
-                figures = cell(instances, order, seconds, told.clock, told.seed)
-                line = {"cell": name, "order": order, "seconds": seconds, "clock": told.clock, **figures}
-                line["published better"], line["published failed"] = theirs.get((name, round(seconds)), (None, None))
-                if told.peers and order == "place-first":
-                    line |= peers(instances, seconds, told.clock)
-                lines.append(line)
-                print(json.dumps(line), flush=True)
-    total = summary(lines)
+                key = {"cell": name, "order": order, "seconds": seconds, "clock": told.clock, "sample": told.sample, "seed": told.seed}
+                besides = told.peers and order == "place-first"
+                kept.measure({**key, "peers": besides}, beside, instances, key, theirs.get((name, round(seconds)), (None, None)), besides)
+    total = summary(kept.lines)
     for line in total:
         print(json.dumps(line))
-    if told.json:
-        told.json.write_text(json.dumps({"summary": total, "cells": lines}, indent=2) + "\n")
+    kept.end(summary=total)
+
+
+def beside(instances: list[Instance], key: dict[str, Any], theirs: tuple[float | None, float | None], besides: bool) -> dict[str, Any]:
+    """A cell's figures, the published ones and, if asked for, those of the peers."""
+    line = cell(instances, key["order"], key["seconds"], key["clock"], key["seed"])
+    line["published better"], line["published failed"] = theirs
+    return line | (peers(instances, key["seconds"], key["clock"]) if besides else {})
 
 
 if __name__ == "__main__":
