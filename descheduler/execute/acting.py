@@ -42,11 +42,12 @@ def act(plan: Plan, policy: Policy, reader: Reader, hands: Hands, clock: Clock) 
     left_out: dict[str, str] = {}
     try:
         for cluster in clusters:
-            reason = hands.store.halted(cluster) or hands.store.acquire(cluster, holder)
-            if reason is not None:
-                left_out[cluster] = reason
-        if hands.require_lock and left_out:
-            raise LockHeld("; ".join(left_out.values()))
+            halted = hands.store.halted(cluster)
+            locked = hands.store.acquire(cluster, holder) if halted is None else None
+            if locked is not None and hands.require_lock:
+                raise LockHeld(locked)
+            if halted is not None or locked is not None:
+                left_out[cluster] = str(halted or locked)
         history, lost = recall(hands.store, [cluster for cluster in clusters if cluster not in left_out])
         snapshot = reader.snapshot()
         same_clusters(plan, snapshot)

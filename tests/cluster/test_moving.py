@@ -141,11 +141,13 @@ def test_hold_is_offered_only_while_somebody_would_release_what_a_dead_run_held(
     with_all = offered()
     api.patch(f"{CRON_JOB}/status", {"status": {"lastSuccessfulTime": "2026-01-01T00:00:00Z"}})
     with_a_stale_job = offered()
+    api.patch(f"{CRON_JOB}/status", {"status": {"lastSuccessfulTime": "2126-01-01T00:00:00Z"}})
+    with_a_clock_that_is_wrong = offered()
     recover_job_succeeded(holding.cluster)
     binding = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings/placement-hold.fleet.descheduler.io"
     api.delete(binding)
 
-    assert (with_all, with_a_stale_job, offered()) == (True, False, False)
+    assert (with_all, with_a_stale_job, with_a_clock_that_is_wrong, offered()) == (True, False, False, False)
 
 
 def test_hold_works_where_the_server_knows_admission_policies_as_v1beta1_only(east: Cluster, binaries: Binaries, tmp_path: Path) -> None:

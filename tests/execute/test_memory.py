@@ -12,7 +12,7 @@ import pytest
 from descheduler.domain.history import BEGUN, DONE, NO_HISTORY, History, PastMove
 from descheduler.domain.plan import Mover
 from descheduler.domain.report import Outcome
-from descheduler.errors import ExecutionError
+from descheduler.errors import ExecutionError, LockHeld
 from descheduler.execute import Hands, act, note_waiting, recall
 from descheduler.execute.memory import write_down
 from descheduler.federation.simulated import SimulatedFleet
@@ -177,3 +177,16 @@ def test_a_blackout_that_begins_meanwhile_ends_the_run_and_one_that_has_begun_pr
     assert {pod.node for pod in fleet.snapshot().pods()} == {"a", None}
     with pytest.raises(ExecutionError, match="nothing is moved: the policy's schedule has a blackout now"):
         acted(fleet, clock, schedule={"blackouts": [soon]})
+
+
+def test_a_lease_that_is_held_elsewhere_ends_the_run_if_that_is_asked_for_and_a_halt_switch_does_not() -> None:
+    plan = a_plan(a_move(SMALL, "b", room_for=[BIG]), a_placement(BIG, "a", wave=2))
+    for halted in (False, True):
+        fleet, clock = a_fleet()
+        (fleet.halts if halted else fleet.leases)["east"] = "somebody's"
+        hands = Hands(actuator=fleet, store=fleet, require_lock=True)
+
+        with pytest.raises(ExecutionError if halted else LockHeld, match="somebody's"):
+            act(plan, a_policy(**POLICY), fleet, hands, clock)
+
+        assert [call for call in fleet.log if not call.dry_run] == []
