@@ -103,8 +103,8 @@ class Store(Protocol):
         """Why nothing may be begun in the cluster, or ``None``. It fails closed: what cannot be asked is a reason."""
         ...
 
-    def release(self, cluster: str, holder: str, *, clean: bool = True) -> None:
-        """Give the Lease back; not ``clean``: something may be left for recovery to end."""
+    def release(self, cluster: str, holder: str, *, clean: bool | None = None) -> None:
+        """Give the Lease back. ``clean``: whether recovery has looked and left nothing; ``False``: it has yet to; ``None``: as it was."""
         ...
 
     def at_rest(self, cluster: str) -> bool:

@@ -36,7 +36,7 @@ def act(plan: Plan, policy: Policy, reader: Reader, hands: Hands, clock: Clock) 
     told = hands.stop()
     if told is not None:
         return Outcome(results=_not_begun(plan, told), pending_after=None)
-    clean = True
+    clean: bool | None = None
     sources = {move.source.cluster for move in plan.moves}
     clusters = sorted(sources | {move.target.cluster for move in plan.moves} | {placed.target.cluster for placed in plan.placements})
     left_out: dict[str, str] = {}
@@ -61,7 +61,7 @@ def act(plan: Plan, policy: Policy, reader: Reader, hands: Hands, clock: Clock) 
         clean = False
         run = replace(hands, stop=lambda: hands.stop() or schedule.closed(clock.now()))
         outcome = carry_out(looked.plan, reader, run, clock)
-        clean = not outcome.unfinished
+        clean = False if outcome.unfinished else None
         _write_down(ours, ended(looked.plan, history, outcome.results, clock.now()), policy, hands, clock)
     finally:
         for cluster in clusters:

@@ -195,10 +195,10 @@ class Run:
 
 def execute(plan: Plan, reader: Reader, hands: Hands, clock: Clock) -> Outcome:
     """``carry_out`` with nothing around it: the Leases are given back at the end."""
-    clean = False
+    clean: bool | None = False
     try:
         outcome = carry_out(plan, reader, hands, clock)
-        clean = not outcome.unfinished
+        clean = False if outcome.unfinished else None
     finally:
         for cluster in sorted({cluster for task in _tasks(plan, hands.movers) for cluster in task.clusters}):
             hands.store.release(cluster, plan.metadata.run_id, clean=clean)

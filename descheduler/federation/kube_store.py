@@ -119,6 +119,8 @@ class ClusterStore:
         told = _spec(before)
         transitions = int(told.get("leaseTransitions") or 0) + (told.get("holderIdentity") != holder)
         body = {**before, "spec": {**told, **self._ours(holder, transitions)}}
+        if told.get("holderIdentity") not in (None, "", holder):  # it died holding the Lease
+            body["metadata"] = {**before["metadata"], "annotations": {**_notes(before), UNFINISHED: told["holderIdentity"]}}
         if told.get("holderIdentity") == holder:
             body["spec"]["acquireTime"] = told.get("acquireTime")
         begun = self._clock.monotonic()
@@ -136,13 +138,13 @@ class ClusterStore:
         times = {"acquireTime": now, "renewTime": now}
         return {"holderIdentity": holder, "leaseDurationSeconds": seconds, "leaseTransitions": transitions, **times}
 
-    def release(self, cluster: str, holder: str, *, clean: bool = True) -> None:
+    def release(self, cluster: str, holder: str, *, clean: bool | None = None) -> None:
         """Give the Lease back, if it is still ours."""
         held = self._held.pop(cluster, None)
         if held is None or _spec(held.body).get("holderIdentity") != holder:
             return
-        notes = {key: value for key, value in _notes(held.body).items() if key != UNFINISHED} | ({} if clean else {UNFINISHED: holder})
-        meta = {**held.body["metadata"], "annotations": notes}
+        notes = {key: value for key, value in _notes(held.body).items() if not (clean and key == UNFINISHED)}
+        meta = {**held.body["metadata"], "annotations": notes | ({UNFINISHED: holder} if clean is False else {})}
         body = {**held.body, "metadata": meta, "spec": {**_spec(held.body), "holderIdentity": "", "leaseDurationSeconds": 1}}
         kube_objects.replace(self._fleet.connection(cluster), _lease(cluster), body)
 

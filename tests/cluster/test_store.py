@@ -126,3 +126,20 @@ def test_a_state_that_is_no_json_is_not_believed_and_a_halt_switch_that_cannot_b
 
     east.api.wait(path, heard)
     assert str(store.halted("east")).startswith("whether east is halted cannot be said: ")
+
+
+def test_what_a_dead_run_may_have_left_is_remembered_until_recovery_has_looked(runs: Runs) -> None:
+    """Whoever takes its Lease over only to act, and comes to a clean end, has not looked."""
+    runs.store().acquire("east", "dead")
+    acting, recovering = runs.store(), runs.store()
+    acting.acquire("east", "acting")
+    acting.release("east", "acting")
+    after_acting = recovering.at_rest("east")
+
+    recovering.acquire("east", "recovering")
+    recovering.release("east", "recovering", clean=True)
+    after_recovery = recovering.at_rest("east")
+    acting.acquire("east", "again")
+    acting.release("east", "again", clean=False)
+
+    assert (after_acting, after_recovery, recovering.at_rest("east")) == (False, True, False)

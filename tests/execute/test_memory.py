@@ -190,3 +190,12 @@ def test_a_lease_that_is_held_elsewhere_ends_the_run_if_that_is_asked_for_and_a_
             act(plan, a_policy(**POLICY), fleet, hands, clock)
 
         assert [call for call in fleet.log if not call.dry_run] == []
+
+
+def test_what_recovery_could_not_end_is_not_forgotten_because_a_plan_was_carried_out() -> None:
+    fleet, clock = a_fleet()
+    fleet.unclean.add("east")
+
+    assert acted(fleet, clock).complete
+
+    assert not fleet.at_rest("east")

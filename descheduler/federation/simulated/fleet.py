@@ -176,11 +176,13 @@ class SimulatedFleet:
     def halted(self, cluster: str) -> str | None:
         return self.halts.get(cluster)
 
-    def release(self, cluster: str, holder: str, *, clean: bool = True) -> None:
+    def release(self, cluster: str, holder: str, *, clean: bool | None = None) -> None:
         if self.leases.get(cluster) == holder:
             del self.leases[cluster]
-            self.unclean.discard(cluster)
-            self.unclean |= set() if clean else {cluster}
+            if clean:
+                self.unclean.discard(cluster)
+            elif clean is False:
+                self.unclean.add(cluster)
 
     def at_rest(self, cluster: str) -> bool:
         return cluster not in self.leases and cluster not in self.unclean
