@@ -202,6 +202,20 @@ def test_a_lease_that_is_held_elsewhere_ends_the_run_with_4_if_that_is_asked_for
     assert [change for change in fleet.written if "/leases" not in change] == []
 
 
+def test_two_runs_at_once_come_to_what_one_would_have_done(fleet: Fleet, east: Cluster, west: Cluster) -> None:
+    policy = fleet.policy()
+    plan = fleet.plan(policy)
+
+    runs = [fleet.start("apply", str(plan), "--policy", policy), fleet.start("run", "--policy", policy, "--workers", "1")]
+    codes = [run.end(180) for run in runs]
+
+    told = [run.told for run in runs]
+    assert set(codes) <= {0, 3}, told
+    assert where(east) == where(west) == {"small": "b", "rest": "b", "big": "a"}, told
+    assert [Acting(cluster, cluster.kubeconfig).leftovers() for cluster in (east, west)] == [[], []]
+    assert sum(change.endswith("/eviction") for change in fleet.written) == 0
+
+
 def test_sigterm_ends_a_run_at_a_safe_point_with_a_report(fleet: Fleet, east: Cluster) -> None:
     copies = "/api/v1/namespaces/shop/pods"
     east.api.patch("/apis/apps/v1/namespaces/shop/deployments/small", {"spec": {"minReadySeconds": 60}})
