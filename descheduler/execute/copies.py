@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from descheduler.domain.marks import EXPIRES, MOVE_OF, RESERVED_GATE, RUN, TEMPLATE_HASH
+from descheduler.execute.asking import TRIES, ask, patched, refusal
 from descheduler.execute.replicas import withheld_label
-from descheduler.execute.world import TRIES, Surprise, World, ask, notes, object_of, patched, pin, refusal, stamp, terminating
+from descheduler.execute.world import Surprise, World, notes, object_of, pin, stamp, terminating
 from descheduler.ports import Body, Object
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from descheduler.domain.plan import Move
 from descheduler.execute import destination
+from descheduler.execute.asking import refusal
 from descheduler.execute.world import (
     Arrived,
     Pause,
@@ -20,7 +21,6 @@ from descheduler.execute.world import (
     pod_object,
     read_same,
     ready,
-    refusal,
     running_victim,
     terminating,
     until_gone,

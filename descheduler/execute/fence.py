@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from descheduler.execute.world import NOT_OURS
+from descheduler.execute.asking import NOT_OURS
 from descheduler.ports import Actuator, Answer, Body, Object, Store
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from descheduler.domain.marks import EXPIRES, HOLD_API, HOLD_GATE, HOLD_KIND, HOLD_NAME, HOLD_NAMESPACE, RUN
 from descheduler.domain.plan import Move
 from descheduler.execute import copies, destination
+from descheduler.execute.asking import ask, patched, rewritten, without_gate
 from descheduler.execute.evict import gates, leave, replacement, until_running
 from descheduler.execute.world import (
     Arrived,
@@ -21,23 +22,19 @@ from descheduler.execute.world import (
     Steps,
     Surprise,
     World,
-    ask,
     begun,
     controller,
     generated,
     left_to_recovery,
     notes,
     object_of,
-    patched,
     pin,
     pod_object,
     read_same,
-    rewritten,
     running_victim,
     stamp,
     until_gone,
     wait,
-    without_gate,
 )
 from descheduler.ports import Body, Object, Reader
 

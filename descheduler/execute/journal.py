@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from descheduler.domain.marks import HOSTNAME, JOURNAL, JOURNAL_NAME, JOURNAL_UID, PIN, RUN, TOUCHED
-from descheduler.execute.world import TRIES, Pause, Surprise, World, ask, notes, pin, stamp, terminating
+from descheduler.execute.asking import TRIES, ask
+from descheduler.execute.world import Pause, Surprise, World, notes, pin, stamp, terminating
 from descheduler.ports import Body, Object
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"

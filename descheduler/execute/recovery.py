@@ -19,13 +19,14 @@ from descheduler.domain.report import StepResult
 from descheduler.domain.snapshot import Snapshot
 from descheduler.errors import Unanswered
 from descheduler.execute import hold, journal, surge
+from descheduler.execute.asking import deleted
 from descheduler.execute.evict import gates
 from descheduler.execute.fence import Fenced
 from descheduler.execute.hands import Hands
 from descheduler.execute.replicas import owned, replica_set_of
 from descheduler.execute.surge import Exchange
 from descheduler.execute.waves import LOOK_AGAIN
-from descheduler.execute.world import Pause, Surprise, World, controller, deleted, node_of, notes, object_of, read_same, ready, terminating
+from descheduler.execute.world import Pause, Surprise, World, controller, node_of, notes, object_of, read_same, ready, terminating
 from descheduler.ports import Body, Object, Reader
 from descheduler.rules.subject import annotation
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from descheduler.domain.plan import Move
 from descheduler.execute import destination, journal
+from descheduler.execute.asking import ask
 from descheduler.execute.evict import leave, until_running
 from descheduler.execute.world import (
     Arrived,
     Steps,
     Surprise,
     World,
-    ask,
     begun,
     controller,
     generated,

@@ -15,9 +15,9 @@ from datetime import timedelta
 from descheduler.domain.marks import DELETION_COST, EXPIRES, MINIMAL_COST, MOVE_OF, PREVIOUS_COST, RESERVED_GATE, RUN, TEMPLATE_HASH
 from descheduler.domain.plan import Move, PlanPod, Spot
 from descheduler.execute import copies, destination
+from descheduler.execute.asking import TRIES, patched, rewritten, without_gate
 from descheduler.execute.replicas import check_surgeable, owned, replica_set_of, withheld_label
 from descheduler.execute.world import (
-    TRIES,
     Arrived,
     Pause,
     Steps,
@@ -28,16 +28,13 @@ from descheduler.execute.world import (
     left_to_recovery,
     node_of,
     notes,
-    patched,
     pod_object,
     read_same,
     ready,
     refused,
-    rewritten,
     running_victim,
     terminating,
     wait,
-    without_gate,
 )
 from descheduler.ports import Body, Object
 
