@@ -33,9 +33,7 @@ def test_a_signal_waits_a_while_for_a_pod_that_nobody_else_would_bring_back(grac
     signal: list[str] = []
     stage.fleet.before_next("evict", lambda: signal.append("stopped by SIGTERM"))
 
-    outcome = stage.act(
-        a_move(bare, "b", mover=Mover.RECREATE), a_move(web, "b", wave=2), stop=lambda: signal[0] if signal else None
-    )
+    outcome = stage.act(a_move(bare, "b", mover=Mover.RECREATE), a_move(web, "b", wave=2), stop=lambda: signal[0] if signal else None)
 
     assert told(outcome) == {"move-bare": "Done" if back else "Failed", "move-web": "Skipped"}
     assert stage.where().get("bare") == ("b" if back else "a")
