@@ -27,15 +27,21 @@ from tests.cluster.controlplane.objects import a_node, a_pod
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
-CRON_JOB = "/apis/batch/v1/namespaces/descheduler/cronjobs/descheduler-recover"
+CRON_JOBS = "/apis/batch/v1/namespaces/descheduler/cronjobs"
+CRON_JOB = f"{CRON_JOBS}/descheduler-recover"
 PATIENCE = timedelta(seconds=60)
 
 
 def install(cluster: Cluster, binaries: Binaries, folder: Path, what: str = "mover", *, good_for: timedelta = timedelta(hours=1)) -> Path:
-    """Apply the shipped manifests and answer a kubeconfig of the account they make; its token is ``good_for`` so long."""
+    """Apply the shipped manifests and answer a kubeconfig of the account they make; its token is ``good_for`` so long.
+
+    The CronJobs are suspended: nothing would run in their pods here, and every ten minutes one would take room that a plan counts on.
+    """
     command: list[str | Path] = [binaries.kubectl, "--kubeconfig", cluster.kubeconfig, "apply", "-k", DEPLOY / what]
     ended = subprocess.run(command, check=False, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
+    for job in cluster.api.items(CRON_JOBS):
+        cluster.api.patch(f"{CRON_JOBS}/{job['metadata']['name']}", {"spec": {"suspend": True}})
     cluster.wait_for_account("descheduler")
     return cluster.kubeconfig_of(folder / f"{cluster.name}.mover", cluster.token_of("descheduler", "descheduler", good_for))
 
