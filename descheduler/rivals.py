@@ -17,7 +17,7 @@ from descheduler.domain.moment import moments
 from descheduler.domain.placement import Bind, Route, Shift
 from descheduler.domain.plan import Mover
 from descheduler.domain.problem import PodClass, Problem
-from descheduler.domain.resources import VOLUMES
+from descheduler.domain.resources import VOLUMES, Resources
 from descheduler.domain.rows import Needs, Spread
 from descheduler.domain.standing import Standing
 from descheduler.rules.constraints.inter_pod_affinity import foes
@@ -80,6 +80,7 @@ class Rivals:
         self._domains: dict[tuple[int, str], list[int]] = {}
         self._keys: dict[tuple[int, int], frozenset[str]] = {}
         self._clashing: dict[int, list[PodClass]] = {}
+        self._able: dict[tuple[int, tuple[int, ...]], list[PodClass]] = {}
         self._surely_asked: dict[int, list[tuple[str, int]]] = {}
         self._asked: list[Amounts] = [dict(used.items()) for used in problem.used]
         self.rows_of: dict[int, list[Spread | Needs]] = defaultdict(list)
@@ -89,8 +90,13 @@ class Rivals:
                 for carrier in row.carriers:
                     self.rows_of[carrier].append(row)
 
-    def endangered(self, route: Route) -> tuple[frozenset[int], frozenset[int]]:
-        """Indices of the binds and of the shifts whose place a rival may take or spoil before they arrive."""
+    def endangered(
+        self, route: Route, known: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
+    ) -> tuple[frozenset[int], frozenset[int]]:
+        """Indices of the binds and of the shifts whose place a rival may take or spoil before they arrive.
+
+        ``known`` to be in danger are not asked again: that is right while the routes differ only in more contested binds.
+        """
         classes = self.problem.classes
         made: dict[int, int] = {}
         """Node to the first wave in which somebody leaves it."""
@@ -112,10 +118,13 @@ class Rivals:
         for step in (*shifts, *binds):
             there[step.node].append(step)
         stages = self._stages(route)
-        watch = _Watch(self, binds, there, stages)
+        leaving: dict[int, list[int]] = defaultdict(list)
+        for s in route.shifts:
+            leaving[s.source].append(s.pod_class)
+        watch = _Watch(self, binds, there, stages, {node: tuple(sorted(gone)) for node, gone in leaving.items()})
         return (
-            frozenset(i for i, step in enumerate(binds) if watch.in_danger(step)),
-            frozenset(i for i, step in enumerate(shifts) if watch.in_danger(step)),
+            frozenset(i for i, step in enumerate(binds) if i in known[0] or watch.in_danger(step)),
+            frozenset(i for i, step in enumerate(shifts) if i in known[1] or watch.in_danger(step)),
         )
 
     def _kept_from(self, step: Shift | Bind, made: Mapping[int, int]) -> int | None:
@@ -182,6 +191,18 @@ class Rivals:
             self._domains[node, key] = found
         return self._domains[node, key]
 
+    def able(self, node: int, leaving: tuple[int, ...]) -> list[PodClass]:
+        """Rivals that the node has room for at some time, if pods of these classes leave it."""
+        if (node, leaving) not in self._able:
+            problem, gone = self.problem, dict[str, int]()
+            for c in leaving:
+                self.add(gone, c, -1)
+            room, used = problem.nodes[node].allocatable, self._asked[node]
+            rivals = self.of(problem.nodes[node].ref.cluster)
+            found = [r for r in rivals if self.admits(r, node) and _fitting(self.surely_asked(r), room, used, gone)]
+            self._able[node, leaving] = found
+        return self._able[node, leaving]
+
     def surely_asked(self, rival: PodClass) -> list[tuple[str, int]]:
         """What a rival needs room for. Volumes are left out: we count each mention of one, kube-scheduler counts a shared one once."""
         if rival.index not in self._surely_asked:
@@ -223,8 +244,15 @@ class Rivals:
 class _Watch:
     """One route under the eyes of all rivals."""
 
-    def __init__(self, rivals: Rivals, binds: list[_Step], there: Mapping[int, list[_Step]], stages: list[_Stage]) -> None:
-        self.rivals, self.binds, self.there, self.stages = rivals, binds, there, stages
+    def __init__(
+        self,
+        rivals: Rivals,
+        binds: list[_Step],
+        there: Mapping[int, list[_Step]],
+        stages: list[_Stage],
+        leaving: Mapping[int, tuple[int, ...]],
+    ) -> None:
+        self.rivals, self.binds, self.there, self.stages, self.leaving = rivals, binds, there, stages, leaving
         self.planned: dict[int, list[_Step]] = defaultdict(list)
         for step in binds:
             self.planned[step.pod_class.index].append(step)
@@ -232,8 +260,10 @@ class _Watch:
     def in_danger(self, step: _Step) -> bool:
         """Whether rivals could leave the step without its room, its distance or its balance."""
         taken: Amounts = {}
-        for rival in self.rivals.of(step.pod_class.cluster):
-            self.rivals.add(taken, rival.index, self._how_many(rival, step, step.node))
+        for rival in self.rivals.able(step.node, self.leaving.get(step.node, ())):
+            many = self._how_many(rival, step, step.node)
+            if many:
+                self.rivals.add(taken, rival.index, many)
         if any(self._shunned(rival, step) for rival in self.rivals.clashing(step.pod_class)):
             return True
         room, used = self.rivals.problem.nodes[step.node].allocatable, self.stages[step.wave - 1].during_used[step.node]
@@ -281,11 +311,14 @@ class _Watch:
             return 0
         planned = self.planned[rival.index]
         same = step.sibling and rival.index == step.pod_class.index
-        room = self.rivals.problem.nodes[node].allocatable
+        asked, room = self.rivals.surely_asked(rival), self.rivals.problem.nodes[node].allocatable
         best = 0
         for at, stage in enumerate(self.stages[: step.wave], start=1):
             if node == step.node and step.shielded_from(rival, at):
                 break
+            used = stage.least_used[node]
+            if not _fitting(asked, room, used, {}):
+                continue
             loose = len(rival.pods) - sum(not b.contested for b in planned)
             if not same:
                 loose += sum(b.wave >= at for b in planned if not b.contested)
@@ -297,11 +330,21 @@ class _Watch:
             for other in self.there.get(node, ()):
                 if other.wave >= at and other.shielded_from(rival, at):
                     self.rivals.add(kept, other.pod_class.index, 1)
-            used = stage.least_used[node]
-            fitting = min(((room[r] - used.get(r, 0) - kept.get(r, 0)) // a for r, a in self.rivals.surely_asked(rival)), default=0)
+            fitting = _fitting(asked, room, used, kept)
             if min(loose, fitting) > best and not self.rivals.barred(rival, node, stage):
                 best = min(loose, fitting)
         return best
+
+
+def _fitting(asked: Sequence[tuple[str, int]], room: Resources, used: Amounts, kept: Amounts) -> int:
+    """How many pods fit beside what is used and kept."""
+    fitting: int | None = None
+    for r, amount in asked:
+        here = (room.get(r) - used.get(r, 0) - kept.get(r, 0)) // amount
+        if here <= 0:
+            return 0
+        fitting = here if fitting is None or here < fitting else fitting
+    return fitting or 0
 
 
 def settled(problem: Problem, route: Route) -> tuple[Route, tuple[Shift, ...]]:
@@ -320,8 +363,10 @@ def settled(problem: Problem, route: Route) -> tuple[Route, tuple[Shift, ...]]:
     if reserve == "Contested" and in_danger:
         binds = [_surged(problem, b) if i in in_danger else b for i, b in enumerate(binds)]
         route = _as_far_as_copies_may(problem, replace(route, binds=tuple(binds)))
+    found: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
     while True:  # a pod that loses its place is one rival more for all others
-        in_danger, robbed = rivals.endangered(route)
+        found = rivals.endangered(route, found)
+        in_danger, robbed = found
         binds = [replace(b, contested=b.contested or i in in_danger) for i, b in enumerate(route.binds)]
         if tuple(binds) == route.binds:
             return route, tuple(route.shifts[i] for i in sorted(robbed))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from descheduler.planner.order import Ordered, order
-from descheduler.planner.sequence import Step, in_sequence
+from descheduler.planner.sequence import Patience, Step, in_sequence
 from descheduler.planner.trim import filled, helped, trim
 
-__all__ = ["Ordered", "Step", "filled", "helped", "in_sequence", "order", "trim"]
+__all__ = ["Ordered", "Patience", "Step", "filled", "helped", "in_sequence", "order", "trim"]

@@ -8,21 +8,23 @@ candidate is verified as a whole before it becomes the best.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from typing import TypeVar
 
 from descheduler.domain.placement import Route
 from descheduler.domain.problem import Problem
-from descheduler.planner import Step, in_sequence
+from descheduler.planner import Step
 from descheduler.planner.trim import replay
 from descheduler.portfolio.executors import Inline, answers
-from descheduler.portfolio.parts import placed_in, without
+from descheduler.portfolio.parts import placed_in
 from descheduler.portfolio.proof import Question, proofs
+from descheduler.portfolio.realise import needed, realised
 from descheduler.portfolio.score import Score, score
 from descheduler.portfolio.slots import make_headroom, unproven_gains
-from descheduler.portfolio.units import Unit, picked, units
+from descheduler.portfolio.units import BLOCK, Unit, picked, units, waiting_row
 from descheduler.rivals import settled
 from descheduler.solver import compiled
 from descheduler.solver.arrays import Instance, Rows, to_moves, to_steps
@@ -38,18 +40,24 @@ Answer = TypeVar("Answer")
 
 SEARCH_SHARE = 0.8
 """Of the wall clock's emergency limit."""
-TURNS = (10, 30, 60)
+IN_TIME = 0.9
+"""Of the time that is left: a block answers before it is no longer waited for."""
+TURNS = (10, 60, 15, 60, 15, 60, 15, 60)
 """Rounds of ruin and recreate per node of a block at effort 1, turn by turn."""
 REPAIRS = 2
 """Turns more while something is lost on the way to a lawful route."""
 REPAIR = 5
+TRIES = 2
+"""Searches of a large cluster side by side, while it is not cut."""
 MOST_WAVES = 7
 """Waves of moves at most; a plan of many waves takes long to carry out."""
 SCARCE_PRICE = 150
+NEARLY = 0.9
+"""Share of the moves that blocks have together, from which on they are scarce."""
+FEW, EXCESS = 60, 4
+"""Where moves are scarce a block looks for plans of so many moves, or of so many times its equal share."""
 INLINE = 4000
 """Nodes up to which the greedy is done before a worker process would have started."""
-ROBBED = 3
-"""Times that moves a rival could rob are dropped before a candidate is given up."""
 
 
 class FleetSearch:
@@ -93,7 +101,12 @@ class FleetSearch:
         """What nodes are worth by their room, once no more waiting pods are sought places for."""
         self.scarce = self._scarce()
         """The run's moves, where they are the matter."""
+        self.parted = any(len(i.nodes) > BLOCK for i in self.instances.values())
+        """Whether blocks are cut anew each turn, so that a turn without success says little about the next one."""
+        self.fair = self.scarce
+        """Moves of one block at most, where they are scarce."""
         self.limits = {b.row: b.limit for i in self.instances.values() for b in i.budgets}
+        self.limits |= {waiting_row(c.index): len(c.pods) for c in problem.placeable}
         self.parts: dict[str, list[Route]] = {cluster: [Route()] for cluster in self.clusters}
         """What each cluster has realised so far."""
         if any(len(i.nodes) > PLAIN for i in self.instances.values()):
@@ -120,15 +133,21 @@ class FleetSearch:
     def _place(self, brief: bool) -> None:
         """Greedy, then turns while they bring anything, and short ones as long as something is lost."""
         self.keep(self._turn(0, 0, self.waiting))
+        moves = self._moves()
+        if moves is not None and len(self.best.shifts) > NEARLY * moves:
+            self.scarce = moves
+        idle = 0
         for turn, per_node in enumerate(() if brief else TURNS, start=1):
             before = self.best_score
             self.keep(self._turn(turn, per_node, [cluster for cluster in self.waiting if turn == 1 or self._open(cluster)]))
             for repair in range(REPAIRS):
                 if self.lost and not self.over():
-                    self.keep(self._turn(turn + len(TURNS) * (1 + repair), REPAIR, sorted(self.lost)))
+                    lossy = {cluster: self.parts[cluster][-1] for cluster in self.lost} if repair == 0 else {}
+                    self.keep(self._turn(turn + len(TURNS) * (1 + repair), REPAIR, sorted(self.lost), lossy))
             if self.over():
                 self.cut_short = True
-            if self.cut_short or (turn > 1 and not self.best_score > before):
+            idle = 0 if self.best_score > before else idle + 1
+            if self.cut_short or (turn > 1 and idle > self.parted):
                 return
 
     def _open(self, cluster: str) -> bool:
@@ -137,24 +156,36 @@ class FleetSearch:
         return not ceilings or any(placed[cluster, p] < most for p, most in ceilings)
 
     def _scarce(self) -> int | None:
-        """The run's moves when several clusters compete for them, or placed pods must earn them."""
-        shared = [b.limit for i in self.instances.values() for b in i.budgets if b.row in self.rows.shared]
+        """The run's moves when several blocks compete for them, or placed pods must earn them."""
         waiting = sum(int(i.pods[i.waiting].sum()) for i in self.instances.values())
-        least = min(shared, default=None)
+        least = self._moves()
         return least if least is not None and (least < waiting or self.rows.ratio is not None) else None
 
-    def _turn(self, turn: int, per_node: int, asked: Sequence[str]) -> dict[str, list[Step]]:
-        """Every block of the ``asked`` clusters improves on the incumbent: the best of their answers that the shared limits allow."""
-        blocks = self.cut_anew(turn)
+    def _moves(self) -> int | None:
+        """The fewest moves that some budget leaves to several blocks together, if they are those of a whole cluster or more."""
+        shared = [b.limit for i in self.instances.values() for b in i.budgets if b.row in self.rows.shared]
+        parted = [Unit(instance=i).cap() for i in self.instances.values() if len(i.nodes) > BLOCK]
+        return min([*shared, *parted], default=None)
+
+    def _turn(self, turn: int, per_node: int, asked: Sequence[str], lossy: Mapping[str, Route] | None = None) -> dict[str, list[Step]]:
+        """Every block of the ``asked`` clusters improves on the incumbent: the best of their answers that the shared limits allow.
+
+        ``lossy`` clusters begin with what was realised of their last answer instead.
+        """
+        blocks = self.cut_anew(turn, self._cut(turn), lossy)
         todo = [i for i, unit in enumerate(blocks) if unit.instance.cluster in asked and not unit.settled]
-        quests = [self._quest(blocks[i], turn, per_node) for i in todo]
+        self.fair = None if self.scarce is None else max(FEW, EXCESS * self.scarce // max(1, len(todo)))
+        todo = [i for i in todo for _ in range(TRIES if per_node and len(blocks[i].instance.nodes) > BLOCK else 1)]
+        quests = [self._quest(blocks[i], turn + len(TURNS) * attempt, per_node) for i, attempt in _numbered(todo)]
         here = not per_node and sum(len(i.nodes) for i in self.instances.values()) <= INLINE
         told = self.all_of(seek, quests, self.over, Inline() if here else None)
-        found = {i: answer for i, answer in zip(todo, told, strict=True) if answer is not None}
-        for i, answer in found.items():
-            if answer.ceilings and self._whole(blocks[i]):
-                self.ceilings[blocks[i].instance.cluster] = answer.ceilings
-        points = [(*(found[i].points if i in found else ()), in_order(unit.instance, unit.hint)) for i, unit in enumerate(blocks)]
+        found: dict[int, list[Point]] = {}
+        for i, answer in zip(todo, told, strict=True):
+            if answer is not None:
+                found.setdefault(i, []).extend(answer.points)
+                if answer.ceilings and self._whole(blocks[i]):
+                    self.ceilings[blocks[i].instance.cluster] = answer.ceilings
+        points = [(*_best_first(found.get(i, ())), in_order(unit.instance, unit.hint)) for i, unit in enumerate(blocks)]
         self.cut_short |= any(p.cut_short for some in points for p in some)
         chosen = self._fitting(blocks, points)
         steps: dict[str, list[Step]] = {cluster: [] for cluster in asked}
@@ -163,14 +194,19 @@ class FleetSearch:
                 steps[unit.instance.cluster] += to_steps(unit.instance, some[at].sequence)
         return steps
 
-    def cut_anew(self, turn: int) -> list[Unit]:
-        """The blocks of a turn, with what the incumbent does there."""
+    def cut_anew(self, turn: int, cut: bool, instead: Mapping[str, Route] | None = None) -> list[Unit]:
+        """The blocks of a turn, with what the incumbent, or a route ``instead``, does there; ``cut``: large clusters in parts."""
         barred = self.forbidden - {(s.pod_class, s.target) for s in self.best.shifts} - {(b.pod_class, b.target) for b in self.best.binds}
         blocks: list[Unit] = []
         for at, cluster in enumerate(self.clusters):
             instance = _barred(self.instances[cluster], barred)
-            blocks += units(instance, to_moves(instance, self.best), (self.seed, turn, at))
+            known = to_moves(instance, (instead or {}).get(cluster, self.best))
+            blocks += units(instance, known, (self.seed, turn, at)) if cut else [Unit(instance=instance, hint=known)]
         return blocks
+
+    def _cut(self, turn: int) -> bool:
+        """Whether large clusters are cut in this turn: every other one, as whole ones find the best use of few moves, parts the rest."""
+        return turn % 2 == 0 and turn > 0
 
     def _whole(self, unit: Unit) -> bool:
         """Whether the block is all of its cluster."""
@@ -181,21 +217,21 @@ class FleetSearch:
         return min(MOST_WAVES, self.problem.terms.waves - 1)
 
     def seconds(self) -> float | None:
-        """Until the rounds must end."""
-        return None if self.deadline is None else self.deadline - time.monotonic()
+        """What a block may take at most, so that its answer comes before the rounds must end."""
+        return None if self.deadline is None else IN_TIME * (self.deadline - time.monotonic())
 
     def _quest(self, unit: Unit, turn: int, per_node: int) -> Quest:
         waves = self.waves()
         return Quest(
             instance=unit.instance,
             hint=unit.hint,
-            most=unit.cap(self.scarce) if waves else 0,
+            most=unit.cap(self.fair) if waves else 0,
             waves=waves,
             rounds=int(per_node * self.effort * len(unit.instance.nodes)),
             seed=self.seed + turn,
             seconds=self.seconds(),
             owing=unit.owing,
-            frontier=self.tight or self.scarce is not None,
+            frontier=self.tight or self.scarce is not None or not self._whole(unit),
             ceilings=self.ceilings.get(unit.instance.cluster, ()) if self._whole(unit) else (),
             price=None if self.scarce is None else SCARCE_PRICE,
         )
@@ -205,6 +241,8 @@ class FleetSearch:
         chosen = picked(blocks, points, self.limits, self.rows.ratio)
         if any(chosen) and not self.tight and self.scarce is None:
             self.tight = True
+            moves = self._moves()
+            self.scarce = moves if moves is not None and moves < sum(some[0].moves for some in points) else None
             more = [() if unit.settled else seek(self._quest(unit, 0, 0)).points for unit in blocks]
             points[:] = [(*some, *cheaper) for some, cheaper in zip(points, more, strict=True)]
             chosen = picked(blocks, points, self.limits, self.rows.ratio)
@@ -219,7 +257,8 @@ class FleetSearch:
             return
         found = next(violations(self.problem, candidate), None)
         if found is not None:  # limits of single waves, which clusters share: in waves of the whole fleet then
-            candidate, _ = settled(self.problem, self._needed(replay(self.problem, candidate)))
+            again = replay(self.problem, candidate)
+            candidate, _ = settled(self.problem, again if self.gains else needed(self.problem, again))
             reached = score(self.problem, candidate)
             found = next(violations(self.problem, candidate), None)
         if found is None and reached > self.best_score:
@@ -242,22 +281,11 @@ class FleetSearch:
 
     def _realise(self, cluster: str, steps: Sequence[Step]) -> bool:
         """One cluster's lawful route. What was lost on the way is forbidden from now on; whether anything was."""
-        problem = self.problem
-        ordered = in_sequence(problem, steps)
-        failed = set(ordered.stuck.arrivals)
-        route, robbed = settled(problem, self._needed(ordered.route))
-        for _ in range(ROBBED):
-            if robbed:
-                failed |= {(s.pod_class, s.target) for s in robbed}
-                route, robbed = settled(problem, self._needed(replay(problem, without(route, robbed))))
-        self.forbidden |= failed
-        if not robbed and route not in self.parts[cluster]:
-            self.parts[cluster].append(route)
-        return bool(failed)
-
-    def _needed(self, route: Route) -> Route:
-        """Without moves that bring nothing."""
-        return route if self.gains else needed(self.problem, route)
+        found = realised(self.problem, steps, frugal=not self.gains)
+        self.forbidden |= found.failed
+        if not found.robbed and found.route not in self.parts[cluster]:
+            self.parts[cluster].append(found.route)
+        return bool(found.failed)
 
     def levels(self) -> tuple[LevelResult, ...]:
         """What is proven about the best route."""
@@ -290,11 +318,14 @@ def _barred(instance: Instance, forbidden: set[tuple[int, int]]) -> Instance:
     return replace(instance, reach=reach)
 
 
-def needed(problem: Problem, route: Route) -> Route:
-    """Without moves off nodes to which nobody comes: nothing can depend on the room they would leave."""
-    while True:
-        wanted = {b.target for b in route.binds} | {s.target for s in route.shifts}
-        kept = tuple(s for s in route.shifts if s.source in wanted)
-        if len(kept) == len(route.shifts):
-            return route
-        route = replay(problem, replace(route, shifts=kept))
+def _numbered(some: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Each with how often it was there before."""
+    seen: Counter[int] = Counter()
+    for one in some:
+        yield one, seen[one]
+        seen[one] += 1
+
+
+def _best_first(points: Sequence[Point]) -> list[Point]:
+    """In the strict order, of equal ones those with fewer moves first."""
+    return sorted(points, key=lambda p: (tuple(-count for _, count in p.placed), p.moves))

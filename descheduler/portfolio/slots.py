@@ -86,7 +86,7 @@ def unproven_gains(problem: Problem, route: Route) -> tuple[LevelResult, ...]:
 
 def _turn(stages: FleetSearch, turn: int, per_node: int, price: int, asked: Sequence[str]) -> dict[str, list[Step]]:
     """Every block of the ``asked`` clusters looks for room: the best of their answers that the shared limits allow."""
-    blocks = stages.cut_anew(turn)
+    blocks = stages.cut_anew(turn, cut=True)
     gains = [stages.gains[u.instance.cluster].on(stages.instances[u.instance.cluster], u.instance) for u in blocks]
     todo = [i for i, unit in enumerate(blocks) if unit.instance.cluster in asked and not unit.settled]
     most = _allowed(blocks, stages.limits)

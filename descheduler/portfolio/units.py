@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from descheduler.solver.arrays import Instance, Local, Move, applied, cut, local_of
+from descheduler.solver.arrays import Instance, Ints, Local, Move, applied, cut, local_of
 from descheduler.solver.block import Point
 from descheduler.solver.division import Offer, divide
 
 BLOCK = 150
 """Nodes of one block at most."""
+OFFERS = 4
+"""Blocks of a cluster that look for room for the same waiting pod."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,19 +71,27 @@ def units(instance: Instance, moves: Sequence[Move], seed: Sequence[int]) -> lis
 
 
 def _shared_out(instance: Instance, moves: Sequence[Move], blocks: Sequence[Unit]) -> list[Unit]:
-    """Pods that still wait are offered to one block each, in turn."""
+    """Pods that still wait are offered to one block each, in turn: the few most important ones to several (``picked`` takes each once)."""
     left = instance.pods.copy()
     for c, source, _ in moves:
         if source < 0:
             left[c] -= 1
     where = [{int(c): at for at, c in enumerate(unit.instance.classes)} for unit in blocks]
     pods = [unit.instance.pods.copy() for unit in blocks]
+    scale = np.maximum(instance.room.max(axis=0, initial=1), 1)
     offered = [0] * len(blocks)
-    for c in np.flatnonzero(instance.waiting).tolist():
+    waiting = [c for c in np.flatnonzero(instance.waiting).tolist() if left[c]]
+    dearest = max((int(instance.priority[c]) for c in waiting), default=0) if moves else None
+    for c in waiting:
         name = int(instance.classes[c])
         able = [b for b in range(len(blocks)) if name in where[b]]
         for b in able:
             pods[b][where[b][name]] -= left[c]
+        if int(instance.priority[c]) == dearest:
+            lack = {b: _least_lack(blocks[b].instance, where[b][name], scale) for b in able}
+            for b in sorted(able, key=lambda b: (lack[b], b))[:OFFERS]:
+                pods[b][where[b][name]] += left[c]
+            continue
         for _ in range(int(left[c]) if able else 0):
             b = min(able, key=lambda b: (offered[b], b))
             offered[b] += 1
@@ -89,8 +99,14 @@ def _shared_out(instance: Instance, moves: Sequence[Move], blocks: Sequence[Unit
     return [replace(unit, instance=replace(unit.instance, pods=some)) for unit, some in zip(blocks, pods, strict=True)]
 
 
+def _least_lack(instance: Instance, c: int, scale: Ints) -> float:
+    """What a pod of the class lacks, as shares of the largest room, on the node where that is least."""
+    lack = (np.maximum(instance.asks[c] - instance.room[instance.reach[c]], 0) / scale).sum(axis=1)
+    return float(lack.min(initial=np.inf))
+
+
 def spends(instance: Instance, local: Local) -> dict[int, int]:
-    """Row to the departures counted in it."""
+    """Row to the departures, or placed pods, counted in it."""
     by_class: dict[int, list[tuple[int, int]]] = {}
     for (c, n), k in local.departures.items():
         by_class.setdefault(c, []).append((n, k))
@@ -102,7 +118,16 @@ def spends(instance: Instance, local: Local) -> dict[int, int]:
             count = sum(k for n, k in some if places is None or n in places)
             if count:
                 found[budget.row] = found.get(budget.row, 0) + count
+    for (c, _), k in local.arrivals.items():
+        if instance.waiting[c]:
+            row = waiting_row(int(instance.classes[c]))
+            found[row] = found.get(row, 0) + k
     return found
+
+
+def waiting_row(pod_class: int) -> int:
+    """The row by which the pods of a waiting class are shared between blocks, beside the problem's rows from 0 on."""
+    return -1 - pod_class
 
 
 def picked(blocks: Sequence[Unit], points: Sequence[Sequence[Point]], limits: Mapping[int, int], ratio: int | None) -> list[int]:

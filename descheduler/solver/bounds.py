@@ -119,11 +119,12 @@ def bounds(instance: Instance, reached: Counts, seconds: float | None = None, *,
     A level that stays open ends it, for what is below is a matter of exchange; ``onward`` goes on with what has been reached.
     """
     levels = _Levels(program([instance]), _until(seconds))
+    small = sum(len(levels.program.goal(priority)) for priority in levels.program.priorities) <= MOST_WHOLE_COLUMNS
     found: dict[int, int] = {}
     whole: _Levels | None = None
     for priority in levels.program.priorities:
         most, least = levels.most(((priority, 1),)), reached.get(priority, 0)
-        if most is not None and most > least:
+        if most is not None and most > least and small:
             whole = whole or _whole(instance, found, reached, levels.deadline)
             integral = whole.most(((priority, 1),))
             most = most if integral is None else min(most, integral)

@@ -17,6 +17,8 @@ CHUNK = 200
 """Rounds between two looks at the clock."""
 PLAIN = 16
 """Nodes up to which the kernels run uncompiled: loading their machine code takes longer than such a search."""
+BOUNDED = 300
+"""Nodes up to which a block is asked for its bounds on the way; larger ones take longer than that could save."""
 HEAT = 2 * WORTH
 SETTLED = 0.15
 """Share of its rounds that a block searches which has reached its bounds, for fewer moves."""
@@ -65,7 +67,7 @@ def seek(quest: Quest) -> Improved:
     if quest.rounds:
         held = placed(quest.instance, local_of(memory.best()))
         ceilings = dict(quest.ceilings)
-        if not ceilings and not quest.frontier:
+        if not ceilings and not quest.frontier and len(quest.instance.nodes) <= BOUNDED:
             ceilings = bounds(quest.instance, held, quest.seconds, onward=True).bounds
         short = _searched(quest, memory, ceilings, started)
     found = memory.frontier() if quest.frontier else [memory.best()]

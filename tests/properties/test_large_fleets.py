@@ -201,7 +201,8 @@ def test_steps_taken_back_leave_no_trace() -> None:
 
             back(m, 0)
 
-            for slot in (slots.FREE, slots.CALM, slots.LEFT, slots.KEPT, slots.COUNT_ONE, slots.COUNT_OTHER, slots.SPENT, slots.LAST):
+            counts = (slots.FREE, slots.CALM, slots.LEFT, slots.KEPT, slots.COUNT_ONE, slots.COUNT_OTHER, slots.SPENT)
+            for slot in (*counts, slots.LAST, slots.BOUND):
                 place = int(m[slot])
                 assert (memory.part(slot) == untouched[place : place + memory.part(slot).size]).all(), f"seed {seed}, slot {slot}"
     assert taken > 20

@@ -11,7 +11,7 @@ from descheduler.solver.arrays import Instance, Ints, Joint, Move
 from descheduler.solver.gains import Gains
 from descheduler.solver.kernels import slots as k
 
-STAIRS = 32
+STAIRS = 96
 """Points of a frontier."""
 LOOK = 150
 """Nodes a round looks at."""
@@ -150,7 +150,8 @@ class Memory:
         stair = np.full((stairs, 2 + ranks), -1, dtype=np.int64)
         sizes = {k.STEPS: steps, k.SAVED: steps, k.CHAIN: steps, k.BEST_STEPS: steps, k.STAIR_STEPS: stairs * steps}
         sizes |= {k.GAINED: ranks, k.BEST_GAINED: ranks, k.LAST: nodes, k.CLOSED: nodes, k.COMING: nodes, k.DROPPED: self.longest}
-        sizes |= {k.HOPELESS: len(self._parts[k.KEPT]), k.BEFORE_LEFT: self._numbers[k.CLASSES], k.SPOTS: 4 * k.SPOT_ROOM}
+        classes = self._numbers[k.CLASSES]
+        sizes |= {k.HOPELESS: len(self._parts[k.KEPT]), k.BEFORE_LEFT: classes, k.BOUND: classes, k.SPOTS: 4 * k.SPOT_ROOM}
         self._parts |= {slot: np.zeros(size, dtype=np.int64) for slot, size in sizes.items()}
         self._parts |= {
             k.ROOM: self.instance.room,

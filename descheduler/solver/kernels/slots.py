@@ -8,7 +8,7 @@ AT_MOST, EXCLUDE, SPREAD = 0, 1, 2
 ONE, OTHER = 1, 2
 """Sides of a joint row, as bits."""
 ENTRY, CLASS, SOURCE, TARGET, WAVE, BEFORE = 0, 1, 2, 3, 4, 5
-"""Columns of a step: home, class, nodes, wave, and the wave of the last leaver before it."""
+"""Columns of a step: home, class, nodes, wave; what stood before it, of a move in ``LAST`` of its node, of a placed pod in ``BOUND``."""
 WIDTH = 6
 DETOURS = 3
 """Nodes tried when a pod in the way fits nowhere as things are."""
@@ -46,5 +46,9 @@ SHAPES, VALUE_START, VALUE_NODE, VALUE_SHAPE, VALUE_GOAL, VALUE_WEIGHT, VALUE_MO
 SEEN, POTENTIAL, WHOLE, WORTH, BEST_WORTH, STAIR_WORTH, LEAST_FREE, TAKEN, EXPOSURE, RISKS, DREAD, DUTY, TOLL = range(85, 98)
 """[N, 2, R] ``FREE`` and ``CALM`` when the node was last looked at; [N]; [V] slots then; [G]; [G]; [STAIRS, G]; [R]; [R]; [N] moves
 that could be robbed; numbers: all of them; what each costs the search; what a move costs beside ``PRICE``, at first and now."""
-SLOTS = 98
+BOUND = 98
+"""[C] the last wave in which a placed pod of the class may still be elsewhere."""
+SLOTS = 99
+FOREVER = 1_000_000
+"""Later than any wave."""
 SPOT_ROOM = 64

@@ -7,6 +7,7 @@ from descheduler.solver.kernels.slots import (
     ASKS,
     AT_MOST,
     BEFORE,
+    BOUND,
     BUDGET_LIMIT,
     BUDGET_NODES,
     BUDGET_OF,
@@ -20,6 +21,7 @@ from descheduler.solver.kernels.slots import (
     ENTRY,
     EXCLUDE,
     FEW,
+    FOREVER,
     FREE,
     GAINED,
     GUARD,
@@ -127,21 +129,36 @@ def affordable(m: IntVector, c: int, n: int) -> bool:
 
 
 @kernel
+def opened(m: IntVector, n: int, q: int, wave: int) -> bool:
+    """Whether a pod of the class could come to the node once all have left who leave it up to a wave, if nobody else came."""
+    count = m[RESOURCES]
+    for r in range(count):
+        ask, at = m[m[ASKS] + q * count + r], n * count + r
+        if ask > 0:
+            lack = ask - (m[m[FREE] + at] + m[m[ROOM] + at] - m[m[CALM] + at])
+            if lack > 0:
+                return False
+            for i in range(m[LENGTH]):
+                step = m[STEPS] + i * WIDTH
+                if m[step + SOURCE] == n and m[step + WAVE] > wave:
+                    lack += m[m[ASKS] + m[step + CLASS] * count + r]
+                    if lack > 0:
+                        return False
+    return True
+
+
+@kernel
 def threatened(m: IntVector, c: int, n: int) -> bool:
     """Whether a waiting pod of a higher priority could take room on the node that was made for a pod of the class (``rivals``)."""
-    count, i = m[RESOURCES], 0
+    i = 0
     while m[m[ORDER] + i] >= 0:
         q = m[m[ORDER] + i]
         i += 1
         if m[m[PRIORITY] + q] <= m[m[PRIORITY] + c]:
             return False
-        if m[m[LEFT] + q] > 0 and m[m[REACH] + m[m[REACH_ROW] + q] * m[NODES] + n]:
-            fitting = True
-            for r in range(count):
-                ask, at = m[m[ASKS] + q * count + r], n * count + r
-                fitting = fitting and (ask == 0 or ask <= m[m[FREE] + at] + m[m[ROOM] + at] - m[m[CALM] + at])
-            if fitting:
-                return True
+        until = FOREVER if m[m[LEFT] + q] > 0 else m[m[BOUND] + q]
+        if until and m[m[REACH] + m[m[REACH_ROW] + q] * m[NODES] + n] and opened(m, n, q, until):
+            return True
     return False
 
 
@@ -219,6 +236,10 @@ def take(m: IntVector, entry: int, c: int, source: int, target: int) -> None:
         m[step + BEFORE] = m[m[LAST] + source]
         m[m[LAST] + source] = max(m[m[LAST] + source], wave)
         leave(m, entry, c, source, 1)
+    else:
+        m[step + BEFORE] = m[m[BOUND] + c]
+        if wave > 1:
+            m[m[BOUND] + c] = FOREVER if threatened(m, c, target) else max(m[m[BOUND] + c], wave)
     come(m, c, target, 1)
 
 
@@ -233,6 +254,8 @@ def back(m: IntVector, mark: int) -> None:
         if source >= 0:
             m[m[LAST] + source] = m[step + BEFORE]
             leave(m, m[step + ENTRY], c, source, -1)
+        else:
+            m[m[BOUND] + c] = m[step + BEFORE]
 
 
 @kernel
