@@ -26,8 +26,8 @@ from tests.cluster.controlplane.objects import a_node, a_pod, a_workload
 from tests.cluster.killing import Command, start
 from tests.cluster.proxy import Call, Proxy, proxy
 
-MOST_POINTS = 40
 EVERY = os.environ.get("DESCHEDULER_EVERY_KILL") == "1"
+MOST_POINTS = 60 if EVERY else 30
 CPU = {"cpu": "1", "memory": "1Gi"}
 POLICY = """
 apiVersion: fleet.descheduler.io/v1alpha1
