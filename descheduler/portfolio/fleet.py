@@ -130,6 +130,14 @@ class FleetSearch:
         if self.problem.terms.earning and not brief and not self.over():
             make_headroom(self)
 
+    def begin_with(self, route: Route) -> None:
+        """Go on from a lawful route."""
+        clusters = [c.cluster for c in self.problem.classes]
+        self.best, self.best_score = route, score(self.problem, route)
+        for cluster in self.clusters:
+            shifts = tuple(s for s in route.shifts if clusters[s.pod_class] == cluster)
+            self.parts[cluster].append(Route(shifts=shifts, binds=tuple(b for b in route.binds if clusters[b.pod_class] == cluster)))
+
     def _place(self, brief: bool) -> None:
         """Greedy, then turns while they bring anything, and short ones as long as something is lost."""
         self.keep(self._turn(0, 0, self.waiting))

@@ -32,7 +32,9 @@ class Opening:
     waves: int
     rounds: int
     price: int
-    """Thousandths of the first objective that a move costs at first within the search, beside the floor; in the end nothing."""
+    """Thousandths of the first objective that a move costs within the search, beside the floor: what it would bring elsewhere."""
+    heat: int = HEAT
+    """Hundredths of an average slot that a round may lose at the beginning; ever less until the end."""
     seed: int = 0
     seconds: float | None = None
     """When to stop at the latest, from the start; only an emergency stop."""
@@ -63,8 +65,9 @@ def begun(task: Opening) -> Memory:
     m = memory.vector
     pull = memory.part(slots.PULL)
     m[slots.ROUNDS] = max(1, task.rounds)
-    m[slots.HEAT] = HEAT * int(pull.sum()) // (100 * max(1, len(pull)))
-    m[slots.PRICE], m[slots.DUTY] = task.gains.floor * FIRST + 1, task.price * FIRST
+    m[slots.HEAT] = task.heat * int(pull.sum()) // (100 * max(1, len(pull)))
+    m[slots.TOLL] = task.price
+    m[slots.PRICE] = (task.gains.floor + task.price) * FIRST + 1
     m[slots.DREAD] = DREAD * int(pull.max(initial=0))
     ready(rounds.resume, task.instance)(m, memory.longest, memory.record(task.hint))
     ready(openings.begin, task.instance)(m, memory.longest)

@@ -21,7 +21,7 @@ WORTH = 1000
 """Of a pod of the lowest priority; each higher one is worth four times as much."""
 PRICE = 20
 """Of a move."""
-KAPPA = 70
+KAPPA = 90
 """Of a slot that is nearly whole, in hundredths."""
 FIRST = 20
 """What the first of several objectives is worth to the search beside the others; what is kept obeys their order."""

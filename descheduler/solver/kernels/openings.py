@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from descheduler.solver.compiled import IntVector, kernel
 from descheduler.solver.kernels.chains import copy, make_room
-from descheduler.solver.kernels.potential import net, richer, survey, weigh
+from descheduler.solver.kernels.potential import net, priced, richer, survey, weigh
 from descheduler.solver.kernels.rounds import owing, refill, replay, restore, ruin
 from descheduler.solver.kernels.slots import (
     ACTIVE,
@@ -23,7 +23,6 @@ from descheduler.solver.kernels.slots import (
     CLOSED,
     DREAD,
     DROPPED,
-    DUTY,
     FREE,
     GAINED,
     GOALS,
@@ -53,7 +52,6 @@ from descheduler.solver.kernels.slots import (
     STAIR_WORTH,
     STAIRS,
     STEPS,
-    TOLL,
     TOTAL,
     UNIT,
     VALUE_MOST,
@@ -67,7 +65,12 @@ from descheduler.solver.kernels.steps import affordable, back, draw, fits, take,
 
 GLANCES = 6
 """Values a round chooses among."""
-DRIFTS = 16
+LONGEST = 0
+"""Moves more than a slot is worth that opening it may take."""
+RETURNS = 8
+"""Times that the rounds go back to the best so far."""
+MANNERS = 8
+DRIFTS = 4
 """Single pods tried between two openings."""
 
 
@@ -83,20 +86,20 @@ def placed_more(m: IntVector, gained: int) -> int:
 
 @kernel
 def keep(m: IntVector, longest: int) -> None:
-    """Remember the steps if they are the best, or the best with so few moves."""
+    """Remember the steps if they are the best at the price of moves, or the best with so few moves."""
     better = placed_more(m, m[BEST_GAINED])
-    if m[BEST] < 0 or better > 0 or (better == 0 and richer(m, m[BEST_WORTH], m[BEST_MOVES]) > 0):
+    if m[BEST] < 0 or better > 0 or (better == 0 and richer(m, m[BEST_WORTH], m[BEST_MOVES], True) > 0):
         copy(m, m[STEPS], m[BEST_STEPS], m[LENGTH])
         for rank in range(m[RANKS]):
             m[m[BEST_GAINED] + rank] = m[m[GAINED] + rank]
         for goal in range(m[GOALS]):
-            m[m[BEST_WORTH] + goal] = net(m, goal)
+            m[m[BEST_WORTH] + goal] = priced(m, goal)
         m[BEST], m[BEST_MOVES] = m[LENGTH], m[MOVES]
     if m[STAIRS]:
         k = m[MOVES] * m[STAIRS] // (m[MOST] + 1)
         stair, worth = m[STAIR] + k * (2 + m[RANKS]), m[STAIR_WORTH] + k * m[GOALS]
         better = placed_more(m, stair + 2)
-        if m[stair] < 0 or better > 0 or (better == 0 and richer(m, worth, m[stair]) > 0):
+        if m[stair] < 0 or better > 0 or (better == 0 and richer(m, worth, m[stair], False) > 0):
             m[stair], m[stair + 1] = m[MOVES], m[LENGTH]
             for rank in range(m[RANKS]):
                 m[stair + 2 + rank] = m[m[GAINED] + rank]
@@ -108,7 +111,7 @@ def keep(m: IntVector, longest: int) -> None:
 @kernel
 def standing(m: IntVector) -> int:
     """What a round would rather have more of."""
-    return int(m[TOTAL] - (m[PRICE] + m[TOLL]) * m[MOVES] - m[DREAD] * m[RISKS])
+    return int(m[TOTAL] - m[PRICE] * m[MOVES] - m[DREAD] * m[RISKS])
 
 
 @kernel
@@ -177,20 +180,20 @@ def open_one(m: IntVector) -> bool:
     v = promising(m, 1 + draw(m, GLANCES))
     if v < 0:
         return False
-    n, manner, noise = m[m[VALUE_NODE] + v], draw(m, 8), draw(m, UNIT // 2)
+    n, manner, noise = m[m[VALUE_NODE] + v], draw(m, MANNERS), draw(m, UNIT // 2)
     if 0 < manner < 3:
         ruin(m, n, manner)
-    elif manner > 4:
+    elif 0 < manner < 6:
         dismiss(m, 3)
     refill(m, noise)
-    if manner == 7:
+    if manner == 5:
         return True
     weigh(m, n)
     if m[m[WHOLE] + v] >= m[m[VALUE_MOST] + v]:
         return True
     phantom, mark = request(m, v), m[LENGTH]
     m[m[CLOSED] + n] += 1
-    if not make_room(m, n, phantom, m[MOST], noise):
+    if not make_room(m, n, phantom, min(m[MOST], LONGEST + m[m[PULL] + v] // m[PRICE]), noise):
         back(m, mark)
     m[m[CLOSED] + n] -= 1
     return True
@@ -230,7 +233,10 @@ def open_slots(m: IntVector, longest: int, rounds: int) -> None:
     survey(m)
     for _ in range(rounds):
         left = m[ROUNDS] - m[ROUND]
-        m[TOLL] = m[DUTY] * left // m[ROUNDS]
+        if m[ROUND] % (m[ROUNDS] // RETURNS + 1) == 0:
+            copy(m, m[BEST_STEPS], m[SAVED], m[BEST])
+            restore(m, m[BEST])
+            survey(m)
         heat = m[HEAT] * left // m[ROUNDS] * left // m[ROUNDS]
         m[ROUND] += 1
         moved = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 from descheduler.solver.compiled import IntVector, kernel
 from descheduler.solver.kernels.exposure import exposed
 from descheduler.solver.kernels.slots import (
+    ASKS,
     CALM,
     EXPOSURE,
     FLOOR,
@@ -23,6 +24,7 @@ from descheduler.solver.kernels.slots import (
     RISKS,
     SEEN,
     SHAPES,
+    TOLL,
     TOTAL,
     UNIT,
     VALUE_GOAL,
@@ -86,19 +88,21 @@ def survey(m: IntVector) -> None:
 
 
 @kernel
-def tasted(m: IntVector, c_asks: int, n: int) -> int:
-    """What the node's potential loses when a pod that asks for the amounts at a place comes."""
-    if m[m[VALUE_START] + n] == m[m[VALUE_START] + n + 1]:
-        return 0
+def loss(m: IntVector, c: int, n: int) -> int:
+    """What the node's values draw less when a pod of the class comes."""
     count, total = m[RESOURCES], 0
+    asks, free = m[ASKS] + c * count, m[FREE] + n * count
     for v in range(m[m[VALUE_START] + n], m[m[VALUE_START] + n + 1]):
-        shape, free, most = m[SHAPES] + m[m[VALUE_SHAPE] + v] * count, m[FREE] + n * count, m[m[VALUE_MOST] + v] * UNIT
+        shape, before = m[SHAPES] + m[m[VALUE_SHAPE] + v] * count, m[m[VALUE_MOST] + v] * UNIT
+        after = before
         for r in range(count):
             ask = m[shape + r]
             if ask > 0:
-                most = min(most, max(0, m[free + r] - m[c_asks + r]) * UNIT // ask)
-        total += attraction(m, v, most)
-    return int(m[m[POTENTIAL] + n] - total)
+                before = min(before, max(0, m[free + r]) * UNIT // ask)
+                after = min(after, max(0, m[free + r] - m[asks + r]) * UNIT // ask)
+        if after < before:
+            total += attraction(m, v, before) - attraction(m, v, after)
+    return int(total)
 
 
 @kernel
@@ -108,10 +112,16 @@ def net(m: IntVector, goal: int) -> int:
 
 
 @kernel
-def richer(m: IntVector, worth: int, moves: int) -> int:
+def priced(m: IntVector, goal: int) -> int:
+    """The same; of the first objective less the price of moves as well."""
+    return int(net(m, goal) - (m[TOLL] * m[MOVES] if goal == 0 else 0))
+
+
+@kernel
+def richer(m: IntVector, worth: int, moves: int, price: bool) -> int:
     """1 where the objectives are worth more than the vector at a place, then fewer moves; 0 where equal, -1 where less."""
     for goal in range(m[GOALS]):
-        more = net(m, goal) - m[worth + goal]
+        more = (priced(m, goal) if price else net(m, goal)) - m[worth + goal]
         if more:
             return 1 if more > 0 else -1
     if m[MOVES] != moves:

@@ -43,12 +43,12 @@ GOALS, VALUES, TOTAL, FLOOR, KAPPA = range(72, 77)
 """Numbers: objectives; values, 0 where nothing is worth a move; the potential of all nodes; thousandths a move costs; hundredths."""
 SHAPES, VALUE_START, VALUE_NODE, VALUE_SHAPE, VALUE_GOAL, VALUE_WEIGHT, VALUE_MOST, PULL = range(77, 85)
 """[S, R]; [N + 1] where a node's values begin in [V]; thousandths a slot; slots at most; the same in the search's own scale."""
-SEEN, POTENTIAL, WHOLE, WORTH, BEST_WORTH, STAIR_WORTH, LEAST_FREE, TAKEN, EXPOSURE, RISKS, DREAD, DUTY, TOLL = range(85, 98)
+SEEN, POTENTIAL, WHOLE, WORTH, BEST_WORTH, STAIR_WORTH, LEAST_FREE, TAKEN, EXPOSURE, RISKS, DREAD, TOLL = range(85, 97)
 """[N, 2, R] ``FREE`` and ``CALM`` when the node was last looked at; [N]; [V] slots then; [G]; [G]; [STAIRS, G]; [R]; [R]; [N] moves
-that could be robbed; numbers: all of them; what each costs the search; what a move costs beside ``PRICE``, at first and now."""
-BOUND = 98
+that could be robbed; numbers: all of them; what each costs the search; thousandths of the first objective a move costs it."""
+BOUND = 97
 """[C] the last wave in which a placed pod of the class may still be elsewhere."""
-SLOTS = 99
+SLOTS = 98
 FOREVER = 1_000_000
 """Later than any wave."""
 SPOT_ROOM = 64
