@@ -1,4 +1,4 @@
-"""Slots of large fleets (`python -m benchmarks.slots --instances DIR`): from one placement of the waiting pods, the slot points some seconds later.
+"""Slots of large fleets (`python -m benchmarks.slots --instances DIR`): from one placement of waiting pods, slot points seconds later.
 
 The shapes and weights are those of the fleets' generator: 16 cpu with 64Gi counts 2, 32 with 128Gi counts 5, on GPU nodes with 4 and 8
 GPUs 4 and 10. The limits are the truth file's. First the waiting pods get their places, within 30 seconds; that is frozen. Then the

@@ -163,7 +163,7 @@ def test_what_the_rounds_count_is_what_the_nodes_are_worth() -> None:
     gained = 0
     for seed in range(40):
         for instance, gains in (*instances(seed), a_crowd(seed)):
-            memory = begun(an_opening(instance, gains))
+            memory = begun(an_opening(instance, gains, price=0))
             first = tuple(memory.part(slots.BEST_WORTH).tolist())
             openings.open_slots(memory.vector, memory.longest, 60)
 
