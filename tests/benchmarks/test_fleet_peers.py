@@ -11,7 +11,7 @@ from descheduler.diagnose import diagnose
 from descheduler.domain.placement import Placement
 from descheduler.domain.problem import Problem
 from descheduler.domain.rows import Spread
-from tests.builders import Thing, a_node, a_pod, apart_from, near, spread_over
+from tests.builders import HOSTNAME, Thing, a_node, a_pod, apart_from, near, spread_over
 from tests.problems import a_problem, node, placement, pod_class
 from tests.properties.brute import best
 from tests.properties.tiny import a_loose_policy, a_tiny_fleet
@@ -62,19 +62,35 @@ def test_first_fit_keeps_to_the_limits(limits: dict[str, int]) -> None:
 
 
 def test_an_eviction_that_does_not_help_is_undone() -> None:
-    """Two must leave the node; the second has nowhere to go, and the first has not left either."""
+    """For the important pod two would have to leave, and one of them cannot; the other is free to leave for the less important one."""
+    here = {HOSTNAME: "n1"}
     problem = a_problem(
         a_node("n1", cpu=4),
         a_node("n2", cpu=2),
         a_pod("r1", on="n1", of="r1", cpu=2),
-        a_pod("r2", on="n1", of="r2", cpu=2),
-        a_pod("w1", of="w1", cpu=4),
+        a_pod("r2", on="n1", of="r2", cpu=2, node_selector=here),
+        a_pod("w1", of="w1", cpu=4, priority=10),
+        a_pod("w2", of="w2", cpu=2, node_selector=here),
         limits=FREE,
     )
 
     found = packed(problem, 60.0, evict=True)
 
-    assert (found.departures, found.arrivals) == ({}, {})
+    assert (placed(problem, found), found.moves, wrong(problem, found)) == ([0, 1], 1, None)
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_no_peer_leaves_pods_more_uneven_than_they_may_be(name: str) -> None:
+    """Room for the waiting pod would take both pods of one set to one zone."""
+    problem = a_problem(
+        a_node("n1", cpu=4, zone="a"),
+        a_node("n2", cpu=4, zone="b"),
+        *(a_pod(f"y{i}", on=f"n{i}", of="y", cpu=1, spread=[spread_over(app="y")]) for i in (1, 2)),
+        a_pod("w1", of="w1", cpu=4),
+        limits=FREE,
+    )
+
+    assert asked(name, problem, 60.0)["placed"] == [0]
 
 
 @pytest.mark.parametrize("formulation", FORMULATIONS)
