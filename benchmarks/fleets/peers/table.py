@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from benchmarks.fleets.memory import Watch
 from benchmarks.fleets.peers.answer import Answer
 from benchmarks.fleets.peers.cp_sat import Aggregated, Naive, Restricted, solved
 from benchmarks.fleets.peers.first_fit import packed
@@ -40,11 +39,10 @@ def asked(name: str, problem: Problem, seconds: float) -> dict[str, Any]:
     if row is not None:
         return {"note": f"not asked: knows no {row}"}
     gc.collect()
-    with Watch() as watch:
-        started = time.perf_counter()
-        answer = PEERS[name](problem, seconds)
-        spent = time.perf_counter() - started
-    line: dict[str, Any] = {"seconds": round(spent, 2), "priorities": list(problem.priorities), "note": answer.note, **watch.figures()}
+    started = time.perf_counter()
+    answer = PEERS[name](problem, seconds)
+    spent = time.perf_counter() - started
+    line: dict[str, Any] = {"seconds": round(spent, 2), "priorities": list(problem.priorities), "note": answer.note}
     if answer.placement is None:
         return {**line, "placed": None, "total": None, "moves": None}
     mistake = wrong(problem, answer.placement)
