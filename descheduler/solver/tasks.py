@@ -96,6 +96,9 @@ def _started(quest: Quest) -> Memory:
         m[slots.PRICE] = quest.price
     m[slots.ROUNDS], m[slots.HEAT] = max(1, quest.rounds), HEAT
     resume(m, longest, memory.record(quest.hint))
+    if quest.frontier:  # cheap pods of low priority may take what an important one needs: once without them, whatever it costs
+        greedy(m, longest, quest.most)
+        resume(m, longest, memory.record(quest.hint))
     for price in (1, 2, 4, quest.most) if quest.frontier else (quest.most,):
         greedy(m, longest, price)
     return memory

@@ -180,6 +180,16 @@ def test_rounds_lose_nothing_of_the_greedy_and_keep_to_the_moves_they_may_make()
     assert better
 
 
+def test_cheap_pods_never_keep_an_important_one_out_of_a_frontier() -> None:
+    for seed in SEEDS:
+        for instance in (*instances(seed), a_crowded_instance(seed)):
+            first = seek(quest(instance, most=9)).points[0]
+
+            points = seek(quest(instance, most=9, frontier=True)).points
+
+            assert any(p.placed >= first.placed and p.moves <= first.moves for p in points), f"seed {seed}"
+
+
 def test_a_frontier_gives_fewer_moves_for_fewer_pods() -> None:
     for seed in SEEDS:
         for instance in instances(seed):

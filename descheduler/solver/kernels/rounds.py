@@ -87,7 +87,8 @@ def note(m: IntVector, longest: int) -> None:
 
 @kernel
 def resume(m: IntVector, longest: int, count: int) -> None:
-    """Take so many steps of the chain, as far as they are lawful one after another."""
+    """Begin with so many steps of the chain, as far as they are lawful one after another."""
+    back(m, 0)
     for i in range(count):
         retake(m, m[CHAIN] + i * WIDTH)
     note(m, longest)
