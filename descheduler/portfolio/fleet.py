@@ -28,10 +28,10 @@ from descheduler.portfolio.units import BLOCK, Unit, picked, units, waiting_row
 from descheduler.rivals import settled
 from descheduler.solver import compiled
 from descheduler.solver.arrays import Instance, Rows, to_moves, to_steps
-from descheduler.solver.block import Point, in_order
 from descheduler.solver.gains import Gains
 from descheduler.solver.kernels import rounds
 from descheduler.solver.opening import valued
+from descheduler.solver.point import Point, in_order
 from descheduler.solver.solution import LevelResult, never
 from descheduler.solver.tasks import PLAIN, Quest, seek
 from descheduler.verify import violations
@@ -44,6 +44,8 @@ IN_TIME = 0.9
 """Of the time that is left: a block answers before it is no longer waited for."""
 TURNS = (10, 60, 15, 60, 15, 60, 15, 60)
 """Rounds of ruin and recreate per node of a block at effort 1, turn by turn."""
+IDLE = 1
+"""Turns in a row that bring nothing before the last one that is tried: each begins elsewhere."""
 REPAIRS = 2
 """Turns more while something is lost on the way to a lawful route."""
 REPAIR = 5
@@ -155,7 +157,7 @@ class FleetSearch:
             if self.over():
                 self.cut_short = True
             idle = 0 if self.best_score > before else idle + 1
-            if self.cut_short or (turn > 1 and idle > self.parted):
+            if self.cut_short or idle > IDLE:
                 return
 
     def _open(self, cluster: str) -> bool:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from descheduler.solver.arrays import Instance, Ints, Local, Move, applied, cut, local_of
-from descheduler.solver.block import Point
 from descheduler.solver.division import Offer, divide
+from descheduler.solver.point import Point
 
 BLOCK = 150
 """Nodes of one block at most."""

@@ -174,17 +174,6 @@ def to_placement(instance: Instance, local: Local) -> Placement:
     return Placement(departures=told(local.departures), arrivals=told(local.arrivals))
 
 
-def to_local(instance: Instance, placement: Placement) -> Local:
-    """The part of a placement that concerns the instance's classes and nodes."""
-    classes = {int(c): i for i, c in enumerate(instance.classes)}
-    nodes = {int(n): i for i, n in enumerate(instance.nodes)}
-
-    def told(spots: Mapping[tuple[int, int], int]) -> Steps:
-        return {(classes[c], nodes[n]): k for (c, n), k in spots.items() if c in classes and n in nodes}
-
-    return Local(departures=told(placement.departures), arrivals=told(placement.arrivals))
-
-
 def mentioned(row: Row) -> tuple[int, ...]:
     """Every class that a row of any type speaks of: all its tuples of numbers that are not nodes or amounts."""
     found: set[int] = set()

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from descheduler.solver.arrays import Instance, Move, every_step
-from descheduler.solver.block import Point, in_order
 from descheduler.solver.gains import Gains, worth
 from descheduler.solver.kernels import openings, rounds, slots
 from descheduler.solver.kernels.memory import FIRST, STAIRS, Memory
+from descheduler.solver.point import Point, in_order
 from descheduler.solver.tasks import CHUNK, ready
 
 DREAD = 4

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from descheduler.solver.arrays import Instance, Move, local_of, placed
-from descheduler.solver.block import Point, in_order
 from descheduler.solver.bounds import Cut, Proof, bounds, exchanges, together
 from descheduler.solver.compiled import compiled
 from descheduler.solver.kernels import rounds, slots
 from descheduler.solver.kernels.memory import STAIRS, WORTH, Memory
+from descheduler.solver.point import Point, in_order
 
 CHUNK = 200
 """Rounds between two looks at the clock."""

@@ -24,8 +24,7 @@ from descheduler.portfolio import units as portfolio_units
 from descheduler.portfolio.executors import Inline
 from descheduler.portfolio.fleet import FleetSearch
 from descheduler.portfolio.publish import publish
-from descheduler.solver.arrays import Budget, Instance, Joint, Rows, applied, indexed, local_of, placed, to_steps
-from descheduler.solver.block import Work, solve_block
+from descheduler.solver.arrays import Budget, Instance, Joint, Rows, applied, indexed, local_of, to_steps
 from descheduler.solver.compiled import compiled
 from descheduler.solver.compiled import remarks as compiled_remarks
 from descheduler.solver.kernels import rounds, slots
@@ -154,18 +153,6 @@ def a_crowded_instance(seed: int) -> Instance:
 
 def quest(instance: Instance, **told: Any) -> Quest:
     return Quest(**{"instance": instance, "most": int(instance.there.sum()), "waves": 4, **told})
-
-
-def test_a_block_keeps_what_its_hint_places_and_never_exceeds_its_moves() -> None:
-    for seed in SEEDS:
-        for instance in instances(seed):
-            hint = seek(quest(instance)).points[0].local
-
-            points = solve_block(Work(instance=instance, hint=hint, most=hint.moves, points=4, effort=0.1))
-
-            assert sorted(placed(instance, hint).items(), reverse=True) <= list(points[0].placed) or not hint.arrivals, f"seed {seed}"
-            assert [p.moves for p in points] == sorted({p.moves for p in points}, reverse=True), f"seed {seed}"
-            assert points[0].moves <= hint.moves, f"seed {seed}"
 
 
 def test_rounds_lose_nothing_of_the_greedy_and_keep_to_the_moves_they_may_make() -> None:
