@@ -44,8 +44,8 @@ IN_TIME = 0.9
 """Of the time that is left: a block answers before it is no longer waited for."""
 TURNS = (10, 60, 15, 60, 15, 60, 15, 60)
 """Rounds of ruin and recreate per node of a block at effort 1, turn by turn."""
-IDLE = 1
-"""Turns in a row that bring nothing before the last one that is tried: each begins elsewhere."""
+IDLE = 3
+"""Turns in a row that place no more before the last one that is tried: each begins elsewhere."""
 REPAIRS = 2
 """Turns more while something is lost on the way to a lawful route."""
 REPAIR = 5
@@ -148,7 +148,7 @@ class FleetSearch:
             self.scarce = moves
         idle = 0
         for turn, per_node in enumerate(() if brief else TURNS, start=1):
-            before = self.best_score
+            before = self.best_score.placed
             self.keep(self._turn(turn, per_node, [cluster for cluster in self.waiting if turn == 1 or self._open(cluster)]))
             for repair in range(REPAIRS):
                 if self.lost and not self.over():
@@ -156,7 +156,7 @@ class FleetSearch:
                     self.keep(self._turn(turn + len(TURNS) * (1 + repair), REPAIR, sorted(self.lost), lossy))
             if self.over():
                 self.cut_short = True
-            idle = 0 if self.best_score > before else idle + 1
+            idle = 0 if self.best_score.placed > before else idle + 1
             if self.cut_short or idle > IDLE:
                 return
 
