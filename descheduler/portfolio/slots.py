@@ -21,10 +21,10 @@ from descheduler.portfolio.units import Unit, picked, spends
 from descheduler.rules.objectives.empty_nodes import freed
 from descheduler.solver import compiled
 from descheduler.solver.arrays import every_step, to_moves, to_steps
-from descheduler.solver.block import Point
 from descheduler.solver.gains import gains_of
 from descheduler.solver.kernels import openings, rounds
 from descheduler.solver.opening import Opening, open_slots, valued
+from descheduler.solver.point import Point
 from descheduler.solver.solution import LevelResult
 from descheduler.solver.tasks import PLAIN
 
