@@ -183,7 +183,8 @@ class Policy(Section):
         overrides = self.spec.overrides
         named = self._named.get(namespace)
         if named is None:
-            named = self._named[namespace] = tuple(i for i, override in enumerate(overrides) if override.match.names(namespace))
+            asked = sorted({*self._spelt.get(namespace, ()), *self._spelt.get(None, ())})
+            named = self._named[namespace] = tuple(i for i in asked if overrides[i].match.names(namespace))
         matching = tuple(i for i in named if overrides[i].match.selects(labels))
         known = self.effective.get(matching)
         if known is None:
@@ -201,11 +202,21 @@ class Policy(Section):
         """The overrides that name a namespace, asked once for each: a fleet has far more pods than namespaces."""
         return {}
 
+    @cached_property
+    def _spelt(self) -> dict[str | None, list[int]]:
+        """The overrides by the namespaces they spell out; ``None``: those with patterns, which must be asked for every namespace."""
+        found: dict[str | None, list[int]] = {}
+        for i, override in enumerate(self.spec.overrides):
+            for pattern in override.match.namespaces:
+                found.setdefault(None if any(mark in pattern for mark in "*?[") else pattern, []).append(i)
+        return found
+
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Policy:
         """A copy with other fields; nothing merged for the original is carried over."""
         copied = super().model_copy(update=update, deep=deep)
         copied.__dict__.pop("effective", None)
         copied.__dict__.pop("_named", None)
+        copied.__dict__.pop("_spelt", None)
         return copied
 
 

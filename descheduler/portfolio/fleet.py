@@ -24,7 +24,7 @@ from descheduler.portfolio.proof import Question, proofs
 from descheduler.portfolio.realise import needed, realised
 from descheduler.portfolio.score import Score, score
 from descheduler.portfolio.slots import make_headroom, unproven_gains
-from descheduler.portfolio.units import BLOCK, Unit, picked, units, waiting_row
+from descheduler.portfolio.units import WHOLE, Unit, picked, units, waiting_row
 from descheduler.rivals import settled
 from descheduler.solver import compiled
 from descheduler.solver.arrays import Instance, Rows, to_moves, to_steps
@@ -101,10 +101,10 @@ class FleetSearch:
         self.instances = {cluster: self.rows.instance(cluster) for cluster in self.clusters}
         self.gains: dict[str, Gains] = {}
         """What nodes are worth by their room, once no more waiting pods are sought places for."""
+        self.parted = any(len(i.nodes) > WHOLE for i in self.instances.values())
+        """Whether blocks are cut anew each turn, so that a turn without success says little about the next one."""
         self.scarce = self._scarce()
         """The run's moves, where they are the matter."""
-        self.parted = any(len(i.nodes) > BLOCK for i in self.instances.values())
-        """Whether blocks are cut anew each turn, so that a turn without success says little about the next one."""
         self.fair = self.scarce
         """Moves of one block at most, where they are scarce."""
         self.limits = {b.row: b.limit for i in self.instances.values() for b in i.budgets}
@@ -174,8 +174,8 @@ class FleetSearch:
     def _moves(self) -> int | None:
         """The fewest moves that some budget leaves to several blocks together, if they are those of a whole cluster or more."""
         shared = [b.limit for i in self.instances.values() for b in i.budgets if b.row in self.rows.shared]
-        parted = [Unit(instance=i).cap() for i in self.instances.values() if len(i.nodes) > BLOCK]
-        return min([*shared, *parted], default=None)
+        alone = [Unit(instance=i).cap() for i in self.instances.values() if self.parted and len(self.instances) == 1]
+        return min([*shared, *alone], default=None)
 
     def _turn(self, turn: int, per_node: int, asked: Sequence[str], lossy: Mapping[str, Route] | None = None) -> dict[str, list[Step]]:
         """Every block of the ``asked`` clusters improves on the incumbent: the best of their answers that the shared limits allow.
@@ -185,7 +185,7 @@ class FleetSearch:
         blocks = self.cut_anew(turn, self._cut(turn), lossy)
         todo = [i for i, unit in enumerate(blocks) if unit.instance.cluster in asked and not unit.settled]
         self.fair = None if self.scarce is None else max(FEW, EXCESS * self.scarce // max(1, len(todo)))
-        todo = [i for i in todo for _ in range(TRIES if per_node and len(blocks[i].instance.nodes) > BLOCK else 1)]
+        todo = [i for i in todo for _ in range(TRIES if per_node and len(blocks[i].instance.nodes) > WHOLE else 1)]
         quests = [self._quest(blocks[i], turn + len(TURNS) * attempt, per_node) for i, attempt in _numbered(todo)]
         here = not per_node and sum(len(i.nodes) for i in self.instances.values()) <= INLINE
         told = self.all_of(seek, quests, self.over, Inline() if here else None)

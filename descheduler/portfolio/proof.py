@@ -17,6 +17,9 @@ from descheduler.solver.bounds import Cut, Proof, exchanged
 from descheduler.solver.solution import LevelResult
 from descheduler.solver.tasks import Pairs, all_together, exchangeable, proven
 
+SIDE_BY_SIDE = 2
+"""Tasks that are done at a time, at least."""
+
 Ask = Callable[[Callable[..., Proof], Sequence[object]], list[Proof | None]]
 """Does a task for each of some arguments; ``None`` where it had to be left undone."""
 
@@ -35,8 +38,9 @@ class Question:
     deadline: float | None
     """``time.monotonic``; what is not proven by then is no bound."""
 
-    def seconds(self) -> float | None:
-        return None if self.deadline is None else self.deadline - time.monotonic()
+    def seconds(self, tasks: int = 1) -> float | None:
+        """What is left of the time, or a fair share of it for one of so many tasks."""
+        return None if self.deadline is None else (self.deadline - time.monotonic()) / max(1.0, tasks / SIDE_BY_SIDE)
 
     def reached(self) -> dict[int, int]:
         """What the plan places in all."""
@@ -46,7 +50,8 @@ class Question:
 def proofs(question: Question, ask: Ask) -> tuple[tuple[LevelResult, ...], bool]:
     """Each level with its bound, and whether the clock kept anything from being proven."""
     reached = question.reached()
-    asked: list[Any] = [(i, placed, question.seconds()) for i, placed in zip(question.instances, question.placed, strict=True)]
+    each = question.seconds(2 * len(question.instances))
+    asked: list[Any] = [(i, placed, each) for i, placed in zip(question.instances, question.placed, strict=True)]
     alone = [proof or Proof(cut_short=True) for proof in ask(proven, asked)]
     known = _settled(question, [proof.bounds for proof in alone], reached)
     open_ = tuple(p for p in question.priorities if known.get(p, reached[p] + 1) > reached[p])
@@ -84,7 +89,8 @@ def _open(
 ) -> tuple[dict[int, int], bool]:
     """Bounds of the levels from the first open one on."""
     settled = [tuple((p, k) for p, k in placed if p not in open_) for placed in question.placed]
-    asked: list[Any] = [(i, held, open_, question.seconds()) for i, held in zip(question.instances, settled, strict=True)]
+    each = question.seconds(2 * len(question.instances))
+    asked: list[Any] = [(i, held, open_, each) for i, held in zip(question.instances, settled, strict=True)]
     told = [proof or Proof(cut_short=True) for proof in ask(exchangeable, asked)]
     first = open_[0]
     cuts = [

@@ -13,7 +13,9 @@ from descheduler.solver.division import Offer, divide
 from descheduler.solver.point import Point
 
 BLOCK = 150
-"""Nodes of one block at most."""
+"""Nodes of one block at most, where a cluster is cut."""
+WHOLE = 300
+"""Nodes of a cluster up to which it is never cut."""
 OFFERS = 4
 """Blocks of a cluster that look for room for the same waiting pod."""
 
@@ -47,7 +49,7 @@ def units(instance: Instance, moves: Sequence[Move], seed: Sequence[int]) -> lis
     Moves from block to block are carried out beforehand, in the arrays, and come as a unit of their own.
     """
     count = -(-len(instance.nodes) // BLOCK)
-    if count <= 1:
+    if len(instance.nodes) <= WHOLE:
         return [Unit(instance=instance, hint=tuple(moves))]
     shuffled = np.random.default_rng(list(seed)).permutation(len(instance.nodes))
     of = np.zeros(len(instance.nodes), dtype=np.int64)

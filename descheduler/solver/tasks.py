@@ -17,7 +17,7 @@ CHUNK = 200
 """Rounds between two looks at the clock."""
 PLAIN = 16
 """Nodes up to which the kernels run uncompiled: loading their machine code takes longer than such a search."""
-BOUNDED = 300
+BOUNDED = 150
 """Nodes up to which a block is asked for its bounds on the way; larger ones take longer than that could save."""
 HEAT = 2 * WORTH
 SETTLED = 0.15

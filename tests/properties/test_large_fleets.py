@@ -226,6 +226,7 @@ def test_compiled_rounds_do_what_plain_ones_do() -> None:
 def test_blocks_keep_the_books_of_the_whole(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Free room, moves and placed pods of all blocks add up; what crosses them is a unit of its own."""
     monkeypatch.setattr(portfolio_units, "BLOCK", block)
+    monkeypatch.setattr(portfolio_units, "WHOLE", block)
     crossed = 0
     for seed in SEEDS:
         for instance in instances(seed):

@@ -222,6 +222,7 @@ def test_much_more_room_than_doing_nothing_in_a_fleet_of_forty_nodes(objectives:
 
 def test_a_cluster_cut_into_blocks_is_searched_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(portfolio_units, "BLOCK", 12)
+    monkeypatch.setattr(portfolio_units, "WHOLE", 12)
     problem = a_scattered_problem(40)
 
     stages = searched(problem, effort=0.3)
