@@ -57,7 +57,9 @@ def plan(snapshot: Snapshot, policy: Policy, options: Options, history: History 
     """
     if snapshot.unreadable and policy.spec.unreadable_cluster == "Fail":
         raise ClusterUnreadable("; ".join(f"{u.cluster}: {u.reason}" for u in snapshot.unreadable))
+    began = time.monotonic()
     problem = diagnose(snapshot, policy, history=history)
+    took = time.monotonic() - began
     effort = policy.spec.solver.effort if options.effort is None else options.effort
     limit = policy.spec.solver.time_limit if options.time_limit is None else options.time_limit
     budgeted = Budgeted(
@@ -70,7 +72,8 @@ def plan(snapshot: Snapshot, policy: Policy, options: Options, history: History 
         tell=options.tell,
     )
     found = search(problem, budgeted)
-    possible = _possible(snapshot, policy, problem, found.route, replace(budgeted, tell=None))
+    early_enough = replace(budgeted, tell=None, deadline=budgeted.deadline and budgeted.deadline - took)
+    possible = _possible(snapshot, policy, problem, found.route, early_enough)
     metadata = Metadata(
         run_id=options.run_id,
         created_at=options.created_at,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from descheduler.domain.marks import DELETION_COST, MINIMAL_COST
-from descheduler.domain.objects import Budget, Cluster, Node, Pod, Workload
-from descheduler.domain.selectors import Pairs
+from descheduler.domain.objects import Cluster, Node, Pod, Workload
+from descheduler.domain.selectors import LabelSelector, Pairs
 from descheduler.rules.movers import deletion_cost
 from descheduler.rules.subject import Replicas, annotation
 
@@ -17,9 +17,12 @@ class Surroundings:
         self.nodes: dict[str, Node] = {node.ref.name: node for node in cluster.nodes}
         self._workloads = {(w.namespace, w.kind, w.name): w for w in cluster.workloads}
         self._namespaces = {n.name: n.annotations for n in cluster.namespaces}
-        self._budgets: dict[str, list[tuple[int, Budget]]] = {}
+        self._budgets: dict[str, dict[tuple[str, str] | None, list[tuple[int, LabelSelector]]]] = {}
+        """Namespace to the first label of a selector (``None``: it spells out none) to the budgets that have one."""
         for index, budget in enumerate(cluster.budgets):
-            self._budgets.setdefault(budget.namespace, []).append((index, budget))
+            if budget.selector is not None:
+                pair = next(iter(budget.selector.labels), None)
+                self._budgets.setdefault(budget.namespace, {}).setdefault(pair, []).append((index, budget.selector))
         self._covering: dict[tuple[str, Pairs], tuple[int, ...]] = {}
         self._chains: dict[tuple[str, str, str], tuple[Workload, ...]] = {}
         self._replicas: dict[tuple[str, str, str], Replicas] = {}
@@ -74,10 +77,9 @@ class Surroundings:
         """Indices of the cluster's budgets that select the pod."""
         key = (pod.ref.namespace, pod.labels)
         if key not in self._covering:
-            labels = dict(pod.labels)
-            self._covering[key] = tuple(
-                i for i, b in self._budgets.get(pod.ref.namespace, ()) if b.selector is not None and b.selector.matches(labels)
-            )
+            labels, here = dict(pod.labels), self._budgets.get(pod.ref.namespace, {})
+            asked = (found for pair in (None, *pod.labels) for found in here.get(pair, ()))
+            self._covering[key] = tuple(sorted(i for i, selector in asked if selector.matches(labels)))
         return self._covering[key]
 
     def namespace_annotations(self, pod: Pod) -> Pairs:

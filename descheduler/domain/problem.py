@@ -222,8 +222,21 @@ class Problem:
         if selector is None:
             return ()
         spaces = self.namespaces.get(cluster, {})
-        within = spaces.values() if namespaces is None else (spaces[name] for name in namespaces if name in spaces)
-        return tuple(sorted(c.index for classes in within for c in classes if selector.matches(self._labels[c.index])))
+        within = [*spaces] if namespaces is None else [name for name in namespaces if name in spaces]
+        if selector.labels:
+            asked = (c for name in within for c in self._carrying.get((cluster, name, *selector.labels[0]), ()))
+        else:
+            asked = (c for name in within for c in spaces[name])
+        return tuple(sorted(c.index for c in asked if selector.matches(self._labels[c.index])))
+
+    @cached_property
+    def _carrying(self) -> Mapping[tuple[str, str, str, str], list[PodClass]]:
+        """(cluster, namespace, label, value) to the classes that carry it."""
+        found: dict[tuple[str, str, str, str], list[PodClass]] = {}
+        for c in self.classes:
+            for key, value in c.labels:
+                found.setdefault((c.cluster, c.namespace, key, value), []).append(c)
+        return found
 
     @cached_property
     def _labels(self) -> tuple[Mapping[str, str], ...]:
