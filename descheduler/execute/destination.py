@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import replace
+from datetime import timedelta
 
 from descheduler.domain.marks import RESERVED_GATE
 from descheduler.domain.objects import Cluster, Pod
 from descheduler.execute.world import Pause, Surprise, World
 from descheduler.ports import Object
 from descheduler.rules.scene import Scene
+
+LOOK_EVERY = timedelta(seconds=10)
+"""How often to ask whether room is still there: as long as kube-scheduler leaves a pod alone at most after a failed attempt."""
 
 
 class NotYet(Surprise):
@@ -39,22 +43,20 @@ def check(world: World, pod: Object, node: str | None, *, old_self_stays: bool) 
     raise Surprise("scheduling", f"{pod.cluster}/{node} cannot take {found.ref} any more: {reason}")
 
 
-def has_room(world: World, pod: Object, node: str | None) -> bool:
-    """Whether any node can take a waiting pod, or this one will when those have left beside whom a copy of ours keeps room.
+def has_room(world: World, pod: Object) -> bool:
+    """Whether any node can take a waiting pod, or will when those have gone who are on their way out, and copies of ours that keep room.
 
-    Raises Surprise when the pod is not there any more.
+    A nominated pod has been promised room; a cluster that cannot be read says nothing. Raises Surprise when the pod is not there any more.
     """
-    for place in (None, node):
-        try:
-            check(world, pod, place, old_self_stays=False)
-        except NotYet:
-            return True
-        except Surprise as surprise:
-            if surprise.cause != "scheduling":
-                raise
-        else:
-            return True
-    return False
+    cluster = world.reader.cluster(pod.cluster)
+    if cluster is None:
+        return True
+    found = _found(cluster, pod)
+    if found.nominated_node is not None:
+        return True
+    keepers = {copy.uid for copy in world.reserved if copy.cluster == pod.cluster}
+    staying = (p for p in cluster.pods if p.uid != pod.uid and not p.terminating and (p.node is not None or p.uid not in keepers))
+    return bool(Scene(cluster.nodes, staying).feasible(replace(found, uid="")))
 
 
 def until_fits(world: World, pod: Object, node: str, *, old_self_stays: bool) -> Generator[Pause, None, Cluster]:
@@ -78,7 +80,13 @@ def contended(cluster: Cluster, node: str, pod: Object, priority: int) -> bool:
 
 def _look(world: World, pod: Object) -> tuple[Cluster, Pod]:
     cluster = world.reader.cluster(pod.cluster)
-    found = next((p for p in cluster.pods if p.uid == pod.uid), None) if cluster else None
-    if cluster is None or found is None:
+    if cluster is None:
+        raise Surprise("churn", f"{pod.cluster} cannot be read")
+    return cluster, _found(cluster, pod)
+
+
+def _found(cluster: Cluster, pod: Object) -> Pod:
+    found = next((p for p in cluster.pods if p.uid == pod.uid), None)
+    if found is None:
         raise Surprise("churn", f"{pod.cluster}/{pod.namespace}/{pod.name} is not there any more")
-    return cluster, found
+    return found

@@ -8,7 +8,7 @@ knows that the runs which made them are over (kubernetes.md 1.4 crash table, 1.5
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from descheduler.clock import Clock
@@ -25,9 +25,9 @@ from descheduler.execute.fence import Fenced
 from descheduler.execute.hands import Hands
 from descheduler.execute.replicas import owned, replica_set_of
 from descheduler.execute.surge import Exchange
-from descheduler.execute.waves import LOOK_AGAIN
+from descheduler.execute.waves import LAST_STEP, LOOK_AGAIN
 from descheduler.execute.world import Pause, Surprise, World, controller, node_of, notes, object_of, read_same, ready, terminating
-from descheduler.ports import Body, Object, Reader
+from descheduler.ports import Body, Object, Reader, Store
 from descheduler.rules.subject import annotation
 
 SETTLED_WITHIN = timedelta(minutes=2)
@@ -64,7 +64,8 @@ def recover(snapshot: Snapshot, reader: Reader, hands: Hands, clock: Clock, run_
             continue
         reason = hands.stop() or hands.store.acquire(cluster.name, run_id)
         if reason is not None:
-            results += [StepResult(subject=left.subject, outcome="Skipped", message=reason) for left in found]
+            subjects = [left.subject for left in found] or [cluster.name]
+            results += [StepResult(subject=subject, outcome="Skipped", message=reason) for subject in subjects]
             continue
         results += _put_in_order(world, hands, cluster.name, found)
     return tuple(results)
@@ -73,11 +74,11 @@ def recover(snapshot: Snapshot, reader: Reader, hands: Hands, clock: Clock, run_
 def _put_in_order(world: World, hands: Hands, cluster: str, found: list[Leftover]) -> list[StepResult]:
     """End what was found in a cluster whose Lease is ours now, and give that back."""
     ended: list[StepResult] = []
-    clean = False
+    clean = world.unfinished = False
     try:
         now = world.reader.cluster(cluster)  # until the Lease was ours, another run may have gone on
         found = found if now is None else _leftovers(now, world.reader, world.run_id)
-        ended = [_ended(world, left) for left in found]
+        ended = [_ended(world, hands.store, cluster, left) for left in found]
         clean = all(result.outcome == "Done" for result in ended) and not world.unfinished
     except Unanswered as nothing:
         ended = [StepResult(subject=cluster, outcome="Failed", message=str(nothing))]
@@ -86,21 +87,26 @@ def _put_in_order(world: World, hands: Hands, cluster: str, found: list[Leftover
     return ended
 
 
-def _ended(world: World, left: Leftover) -> StepResult:
+def _ended(world: World, store: Store, cluster: str, left: Leftover) -> StepResult:
     """See one leftover to its end, or to the end of patience; when the run shall come to an end, nothing new is begun."""
     why = world.stop()
     if why is not None:
         return StepResult(subject=left.subject, outcome="Skipped", message=why)
-    until = world.clock.now() + SETTLED_WITHIN
+    until, heard = world.clock.now() + SETTLED_WITHIN, None
     try:
         steps = left.end(world)
         for pause in steps or ():
             why = world.stop()
-            if why is not None and not pause.up_to_us:
+            heard = heard or (None if why is None else world.clock.now())
+            late = heard is not None and world.clock.now() - heard >= LAST_STEP
+            if why is not None and (late or not pause.up_to_us):
                 return StepResult(subject=left.subject, outcome="Skipped", message=why)
+            lost = store.acquire(cluster, world.run_id)  # this may take longer than a Lease is good without being renewed
+            if lost is not None:
+                return StepResult(subject=left.subject, outcome="Skipped", message=lost)
             if world.clock.now() >= until:
                 raise Surprise("churn", f"after {SETTLED_WITHIN} still: {pause.why}")
-            cluster, namespace, _ = left.subject.split("/")
+            _, namespace, _ = left.subject.split("/")
             world.reader.until_change([(cluster, namespace)], LOOK_AGAIN)
     except (Surprise, Unanswered) as surprise:
         return StepResult(subject=left.subject, outcome="Failed", message=str(surprise))
@@ -139,7 +145,10 @@ def _copy(cluster: Cluster, pod: Pod) -> Leftover:
         if exchange is not None and ready(body) and RESERVED_GATE not in gates(body) and _adopted(world, exchange, what):
             yield from surge.until_dropped(world, exchange, what)
             return
-        deleted(world, what)
+        now = read_same(world, what)  # adopted since, it is a replica that counts: hence the version that says it is not
+        if now is None or controller(now) is not None:
+            return
+        deleted(world, replace(what, version=now["metadata"]["resourceVersion"]))
         if original is not None:
             surge.restore_cost(world, object_of(cluster.name, original))
 

@@ -41,6 +41,8 @@ def recreate(world: World, move: Move) -> Steps:
         if move.pod.uid not in world.unsure:  # an eviction that may still come about keeps its journal: recovery will see
             with left_to_recovery(world):
                 journal.close(world, cluster, kept)
+        else:
+            world.unfinished = True
         raise
     with begun():
         made = yield from journal.replay(world, cluster, kept)

@@ -14,6 +14,7 @@ from datetime import timedelta
 
 from descheduler.domain.marks import DELETION_COST, EXPIRES, MINIMAL_COST, MOVE_OF, PREVIOUS_COST, RESERVED_GATE, RUN, TEMPLATE_HASH
 from descheduler.domain.plan import Move, PlanPod, Spot
+from descheduler.errors import Unanswered
 from descheduler.execute import copies, destination
 from descheduler.execute.asking import TRIES, patched, rewritten, without_gate
 from descheduler.execute.replicas import check_surgeable, owned, replica_set_of, withheld_label
@@ -131,7 +132,7 @@ def _make_copy(world: World, what: Exchange, replica_set: Body, original: Body) 
     if gated:
         try:
             copies.nominate(world, copy, what.node)
-        except Surprise:
+        except (Surprise, Unanswered):
             with left_to_recovery(world):
                 take_away(world, copy)
             raise
@@ -164,7 +165,7 @@ def _until_wave(world: World, what: Exchange, copy: Object) -> Pauses:
 
 
 def _until_ready(world: World, what: Exchange, copy: Object, min_ready_seconds: int, *, nominated: bool) -> Pauses:
-    steady = False
+    steady, next_look = False, world.clock.now()
     while True:
         body = read_same(world, copy)
         if body is None or terminating(body):
@@ -174,8 +175,9 @@ def _until_ready(world: World, what: Exchange, copy: Object, min_ready_seconds: 
             raise Surprise("scheduling", f"the copy {copy.name} was bound to {node}, not to {what.node}")
         if node is None and not nominated and (body.get("status") or {}).get("nominatedNodeName"):
             raise Surprise("scheduling", f"the copy {copy.name} would preempt on {what.node}")
-        if node is None and refused(body):
+        if node is None and refused(body) and world.clock.now() >= next_look:
             _check_still_fits(world, what, copy)
+            next_look = world.clock.now() + destination.LOOK_EVERY
         if ready(body) and (steady or not min_ready_seconds):
             return
         if ready(body):

@@ -139,12 +139,13 @@ class Connection:
     def _patiently(self, method: str, path: str, query: Mapping[str, str], body: Body | None, kind: str) -> Body:
         if self._clock.monotonic() < self._silent_until:
             raise Refused(f"no answer in {TRIES} attempts a moment ago")
-        attempt = 1
+        attempt, silent = 1, True
         while True:
             try:
                 return _object(self._ask(method, path, query, body), kind)
             except Refused as refusal:
-                if refusal.passing and refusal.code == 0 and attempt == TRIES:
+                silent = silent and refusal.code == 0
+                if refusal.passing and silent and attempt == TRIES:
                     self._silent_until = self._clock.monotonic() + SILENT_SECONDS
                 if not refusal.passing or attempt == TRIES:
                     raise

@@ -64,11 +64,14 @@ class ClusterStore:
         try:
             reason = self._renew(cluster, holder, held) if held is not None else self._take(cluster, holder)
         except (Refused, NoCredentials) as refusal:
-            return f"the Lease of {cluster} cannot be had: {refusal}"
-        if reason is not None and held is not None:
-            self._held.pop(cluster, None)
-            self._lost[cluster, holder] = reason
+            reason = f"the Lease of {cluster} cannot be had: {refusal}"
+        if reason is not None and held is not None and (cluster, holder) not in self._lost and self._well_held(held):
+            return None  # nobody has it: the server did not answer as it should, and there is time to ask again
         return reason
+
+    def _well_held(self, held: _Held) -> bool:
+        """Whether a write that begins now ends while the Lease is still good."""
+        return self._clock.monotonic() - held.renewed < self._duration.total_seconds() / 2
 
     def _renew(self, cluster: str, holder: str, held: _Held) -> str | None:
         reason = self._write(cluster, holder, held.body)
@@ -77,7 +80,10 @@ class ClusterStore:
         now = self._read(cluster, LEASE_NAME, "Lease")
         if now is not None and _spec(now).get("holderIdentity") == holder:  # our own write, whose answer was lost
             return self._write(cluster, holder, now)
-        return f"the Lease of {cluster} is gone" if now is None else f"the Lease of {cluster} was taken by another run"
+        lost = f"the Lease of {cluster} is gone" if now is None else f"the Lease of {cluster} was taken by another run"
+        self._held.pop(cluster, None)
+        self._lost[cluster, holder] = lost
+        return lost
 
     def _take(self, cluster: str, holder: str) -> str | None:
         """Raises Refused."""

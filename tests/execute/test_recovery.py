@@ -151,6 +151,15 @@ def test_what_could_not_be_ended_is_told_and_the_next_run_looks_again() -> None:
     assert not stage.fleet.at_rest("east")
 
 
+def test_a_run_that_shall_end_before_it_has_looked_says_so() -> None:
+    stage = Stage(*NODES, CART)
+    stage.fleet.unclean.add("east")
+
+    (result,) = recover(stage.fleet.snapshot(), stage.fleet, stage.hands(lambda: "stopped by SIGTERM"), stage.clock, "run-2")
+
+    assert (result.subject, result.outcome, result.message) == ("east", "Skipped", "stopped by SIGTERM")
+
+
 def test_a_run_that_shall_end_leaves_the_rest_to_the_next_one() -> None:
     stage = Stage(*NODES, CART, a_copy(CART, "b"))
 

@@ -57,5 +57,19 @@ def test_a_journal_whose_removal_was_not_answered_is_removed_again_and_one_that_
         assert stage.fleet.at_rest("east") == (expected == "Done")
 
 
+def test_a_journal_that_is_kept_because_an_eviction_may_still_come_about_is_looked_for() -> None:
+    bare = a_pod("bare", on="a", cpu=1)
+    stage = Stage(a_node("a"), a_node("b"), bare)
+    signal: list[str] = []
+    stage.fleet.before_next("evict", lambda: signal.append("stopped by SIGTERM"))
+    stage.fleet.refuse_next("evict", code=504)
+    stage.fleet.unknown_next("evict")
+
+    stage.act(a_move(bare, "b", mover=Mover.RECREATE), stop=lambda: signal[0] if signal else None)
+
+    assert len(stage.fleet.journals("east")) == 1
+    assert not stage.fleet.at_rest("east")
+
+
 def test_a_name_of_full_length_can_be_rehearsed_under_another() -> None:
     assert generated("a" * 199 + "." + "b" * 53, "rehearsal") == "a" * 199 + "-rehearsal"

@@ -54,9 +54,18 @@ def test_a_pod_whose_room_is_still_kept_by_a_copy_of_ours_is_waited_for() -> Non
     world = stage.world()
     what = Object(cluster="east", kind="Pod", namespace="default", name="waits", uid=waits.uid)
 
-    assert not has_room(world, what, "hole")
+    assert not has_room(world, what)
     world.reserved[Object(cluster="east", kind="Pod", namespace="default", name="copy", uid=copy.uid)] = "hole"
-    assert has_room(world, what, "hole")
+    assert has_room(world, what)
+
+
+def test_a_pod_is_waited_for_that_has_been_promised_room_or_will_have_it_when_others_have_gone() -> None:
+    full, waits = a_pod("full", on="hole", cpu=4), a_pod("waits", cpu=2)
+    scenes = ((full, waits, False), (replace(full, terminating=True), waits, True), (full, replace(waits, nominated_node="hole"), True))
+    for there, waiting, expected in scenes:
+        world = Stage(a_node("hole", cpu=4), there, waiting).world()
+
+        assert has_room(world, Object(cluster="east", kind="Pod", namespace="default", name="waits", uid=waits.uid)) == expected
 
 
 def test_exactly_the_planned_one_of_two_waiting_siblings_is_placed() -> None:
