@@ -8,10 +8,8 @@ candidate is verified as a whole before it becomes the best.
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
 from typing import TypeVar
 
 from descheduler.domain.placement import Route
@@ -24,14 +22,14 @@ from descheduler.portfolio.proof import Question, proofs
 from descheduler.portfolio.realise import needed, realised
 from descheduler.portfolio.score import Score, score
 from descheduler.portfolio.slots import make_headroom, unproven_gains
-from descheduler.portfolio.units import WHOLE, Unit, picked, units, waiting_row
+from descheduler.portfolio.units import WHOLE, Unit, barred_from, picked, units, waiting_row
 from descheduler.rivals import settled
 from descheduler.solver import compiled
-from descheduler.solver.arrays import Instance, Rows, to_moves, to_steps
+from descheduler.solver.arrays import Rows, to_moves, to_steps
 from descheduler.solver.gains import Gains
 from descheduler.solver.kernels import rounds
 from descheduler.solver.opening import valued
-from descheduler.solver.point import Point, in_order
+from descheduler.solver.point import Point, best_first, in_order
 from descheduler.solver.solution import LevelResult, never
 from descheduler.solver.tasks import PLAIN, Quest, seek
 from descheduler.verify import violations
@@ -185,17 +183,17 @@ class FleetSearch:
         blocks = self.cut_anew(turn, self._cut(turn), lossy)
         todo = [i for i, unit in enumerate(blocks) if unit.instance.cluster in asked and not unit.settled]
         self.fair = None if self.scarce is None else max(FEW, EXCESS * self.scarce // max(1, len(todo)))
-        todo = [i for i in todo for _ in range(TRIES if per_node and len(blocks[i].instance.nodes) > WHOLE else 1)]
-        quests = [self._quest(blocks[i], turn + len(TURNS) * attempt, per_node) for i, attempt in _numbered(todo)]
+        tried = [(i, attempt) for i in todo for attempt in range(TRIES if per_node and len(blocks[i].instance.nodes) > WHOLE else 1)]
+        quests = [self._quest(blocks[i], turn + len(TURNS) * attempt, per_node) for i, attempt in tried]
         here = not per_node and sum(len(i.nodes) for i in self.instances.values()) <= INLINE
         told = self.all_of(seek, quests, self.over, Inline() if here else None)
         found: dict[int, list[Point]] = {}
-        for i, answer in zip(todo, told, strict=True):
+        for (i, _), answer in zip(tried, told, strict=True):
             if answer is not None:
                 found.setdefault(i, []).extend(answer.points)
                 if answer.ceilings and self._whole(blocks[i]):
                     self.ceilings[blocks[i].instance.cluster] = answer.ceilings
-        points = [(*_best_first(found.get(i, ())), in_order(unit.instance, unit.hint)) for i, unit in enumerate(blocks)]
+        points = [(*best_first(found.get(i, ())), in_order(unit.instance, unit.hint)) for i, unit in enumerate(blocks)]
         self.cut_short |= any(p.cut_short for some in points for p in some)
         chosen = self._fitting(blocks, points)
         steps: dict[str, list[Step]] = {cluster: [] for cluster in asked}
@@ -209,7 +207,7 @@ class FleetSearch:
         barred = self.forbidden - {(s.pod_class, s.target) for s in self.best.shifts} - {(b.pod_class, b.target) for b in self.best.binds}
         blocks: list[Unit] = []
         for at, cluster in enumerate(self.clusters):
-            instance = _barred(self.instances[cluster], barred)
+            instance = barred_from(self.instances[cluster], barred)
             known = to_moves(instance, (instead or {}).get(cluster, self.best))
             blocks += units(instance, known, (self.seed, turn, at)) if cut else [Unit(instance=instance, hint=known)]
         return blocks
@@ -314,28 +312,3 @@ class FleetSearch:
 
     def _late(self) -> bool:
         return self.limit is not None and time.monotonic() > self.limit
-
-
-def _barred(instance: Instance, forbidden: set[tuple[int, int]]) -> Instance:
-    """Without the arrivals that are known to fail."""
-    if not forbidden:
-        return instance
-    classes, nodes = ({int(x): i for i, x in enumerate(some)} for some in (instance.classes, instance.nodes))
-    reach = instance.reach.copy()
-    for c, n in forbidden:
-        if c in classes and n in nodes:
-            reach[classes[c], nodes[n]] = False
-    return replace(instance, reach=reach)
-
-
-def _numbered(some: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Each with how often it was there before."""
-    seen: Counter[int] = Counter()
-    for one in some:
-        yield one, seen[one]
-        seen[one] += 1
-
-
-def _best_first(points: Sequence[Point]) -> list[Point]:
-    """In the strict order, of equal ones those with fewer moves first."""
-    return sorted(points, key=lambda p: (tuple(-count for _, count in p.placed), p.moves))

@@ -140,3 +140,15 @@ def picked(blocks: Sequence[Unit], points: Sequence[Sequence[Point]], limits: Ma
     ]
     asked = Counter(row for block in offers for row in {row for offer in block for row in offer.spends})
     return divide(offers, {row: limits[row] for row, count in asked.items() if count > 1}, ratio)
+
+
+def barred_from(instance: Instance, forbidden: set[tuple[int, int]]) -> Instance:
+    """Without the arrivals that are known to fail."""
+    if not forbidden:
+        return instance
+    classes, nodes = ({int(x): i for i, x in enumerate(some)} for some in (instance.classes, instance.nodes))
+    reach = instance.reach.copy()
+    for c, n in forbidden:
+        if c in classes and n in nodes:
+            reach[classes[c], nodes[n]] = False
+    return replace(instance, reach=reach)

@@ -32,3 +32,8 @@ def in_order(instance: Instance, sequence: Sequence[Move], cut_short: bool = Fal
     local = local_of(sequence)
     counts = tuple(sorted(placed(instance, local).items(), reverse=True))
     return Point(local=local, placed=counts, cut_short=cut_short, sequence=tuple(sequence))
+
+
+def best_first(points: Sequence[Point]) -> list[Point]:
+    """In the strict order, of equal ones those with fewer moves first."""
+    return sorted(points, key=lambda p: (tuple(-count for _, count in p.placed), p.moves))
