@@ -72,8 +72,7 @@ def plan(snapshot: Snapshot, policy: Policy, options: Options, history: History 
         tell=options.tell,
     )
     found = search(problem, budgeted)
-    early_enough = replace(budgeted, tell=None, deadline=budgeted.deadline and budgeted.deadline - took)
-    possible = _possible(snapshot, policy, problem, found.route, early_enough)
+    possible = _possible(snapshot, policy, problem, found.route, replace(budgeted, tell=None), took)
     metadata = Metadata(
         run_id=options.run_id,
         created_at=options.created_at,
@@ -135,11 +134,13 @@ class _Possible:
     reproducible: bool = True
 
 
-def _possible(snapshot: Snapshot, policy: Policy, problem: Problem, route: Route, budgeted: Budgeted) -> _Possible:
+def _possible(snapshot: Snapshot, policy: Policy, problem: Problem, route: Route, budgeted: Budgeted, took: float) -> _Possible:
+    """``took``: the seconds of a diagnosis; another one and a search must be done in what is left."""
     placed = placed_pods(problem, route)
     if all(i in placed or i in problem.not_ours for i in problem.waiting):
         return _Possible()
-    if budgeted.over():
+    late = budgeted.deadline is not None and budgeted.deadline - time.monotonic() < 2 * took
+    if late or budgeted.over():
         return _Possible(reproducible=False)
     after = _after(snapshot, problem, {**placed, **moved_pods(problem, route)})
     lifted = diagnose(after, policy, lifted=True)

@@ -348,7 +348,14 @@ def _fleet(problem: Problem, budgeted: Budgeted) -> Found:
     tell(Route(), None)
     with executor(1 if budgeted.brief else budgeted.workers, None if budgeted.brief else budgeted.executor) as pool:
         stages = FleetSearch(
-            problem, pool, effort=budgeted.effort, seed=budgeted.seed, deadline=budgeted.deadline, over=budgeted.over, tell=tell
+            problem,
+            pool,
+            effort=budgeted.effort,
+            seed=budgeted.seed,
+            deadline=budgeted.deadline,
+            workers=budgeted.workers,
+            over=budgeted.over,
+            tell=tell,
         )
         stages.run(budgeted.brief)
         levels = () if budgeted.brief else stages.levels()

@@ -71,10 +71,11 @@ class FleetSearch:
         effort: float = 1.0,
         seed: int = 0,
         deadline: float | None = None,
+        workers: int = 1,
         over: Callable[[], bool] = never,
         tell: Callable[[Route, int | None], None] | None = None,
     ) -> None:
-        self.problem, self.executor, self.effort, self.seed = problem, executor, effort, seed
+        self.problem, self.executor, self.effort, self.seed, self.workers = problem, executor, effort, seed, workers
         self._stop, self.tell, self.limit = over, tell, deadline
         now = time.monotonic()
         self.deadline = None if deadline is None else now + SEARCH_SHARE * (deadline - now)
@@ -247,7 +248,7 @@ class FleetSearch:
     def _fitting(self, blocks: Sequence[Unit], points: list[tuple[Point, ...]]) -> list[int]:
         """Which answers to take. If the best of all are too many moves together, cheaper ones are asked for from now on."""
         chosen = picked(blocks, points, self.limits, self.rows.ratio)
-        if any(chosen) and not self.tight and self.scarce is None:
+        if any(chosen) and not self.tight and self.scarce is None and any(picked(blocks, points, self._moved(), self.rows.ratio)):
             self.tight = True
             moves = self._moves()
             self.scarce = moves if moves is not None and moves < sum(some[0].moves for some in points) else None
@@ -255,6 +256,10 @@ class FleetSearch:
             points[:] = [(*some, *cheaper) for some, cheaper in zip(points, more, strict=True)]
             chosen = picked(blocks, points, self.limits, self.rows.ratio)
         return chosen
+
+    def _moved(self) -> dict[int, int]:
+        """The limits of moves alone: that blocks were offered the same pod says nothing about them."""
+        return {row: limit for row, limit in self.limits.items() if row >= 0}
 
     def keep(self, steps: Mapping[str, Sequence[Step]]) -> None:
         """Order, settle with rivals and verify; keep the best of what each cluster has realised so far, as far as all of it is lawful."""
@@ -266,7 +271,9 @@ class FleetSearch:
         found = next(violations(self.problem, candidate), None)
         if found is not None:  # limits of single waves, which clusters share: in waves of the whole fleet then
             again = replay(self.problem, candidate)
-            candidate, _ = settled(self.problem, again if self.gains else needed(self.problem, again))
+            candidate, robbed = settled(self.problem, again if self.gains else needed(self.problem, again))
+            if robbed:
+                return
             reached = score(self.problem, candidate)
             found = next(violations(self.problem, candidate), None)
         if found is None and reached > self.best_score:
@@ -305,6 +312,7 @@ class FleetSearch:
             placed=tuple(tuple((p, placed[cluster, p]) for p in self.problem.priorities) for cluster in self.waiting),
             ratio=relaxed.ratio,
             deadline=self.limit,
+            workers=self.workers,
         )
         found, late = proofs(question, lambda task, asked: self.all_of(task, asked, lambda: self._stop() or self._late()))
         self.cut_short |= late

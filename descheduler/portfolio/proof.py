@@ -17,9 +17,6 @@ from descheduler.solver.bounds import Cut, Proof, exchanged
 from descheduler.solver.solution import LevelResult
 from descheduler.solver.tasks import Pairs, all_together, exchangeable, proven
 
-SIDE_BY_SIDE = 2
-"""Tasks that are done at a time, at least."""
-
 Ask = Callable[[Callable[..., Proof], Sequence[object]], list[Proof | None]]
 """Does a task for each of some arguments; ``None`` where it had to be left undone."""
 
@@ -35,12 +32,14 @@ class Question:
     placed: tuple[Pairs, ...]
     """By cluster."""
     ratio: int | None
+    workers: int
+    """Tasks that are done at a time."""
     deadline: float | None
     """``time.monotonic``; what is not proven by then is no bound."""
 
     def seconds(self, tasks: int = 1) -> float | None:
         """What is left of the time, or a fair share of it for one of so many tasks."""
-        return None if self.deadline is None else (self.deadline - time.monotonic()) / max(1.0, tasks / SIDE_BY_SIDE)
+        return None if self.deadline is None else (self.deadline - time.monotonic()) / max(1.0, tasks / self.workers)
 
     def reached(self) -> dict[int, int]:
         """What the plan places in all."""

@@ -139,7 +139,7 @@ def picked(blocks: Sequence[Unit], points: Sequence[Sequence[Point]], limits: Ma
         for unit, some in zip(blocks, points, strict=True)
     ]
     asked = Counter(row for block in offers for row in {row for offer in block for row in offer.spends})
-    return divide(offers, {row: limits[row] for row, count in asked.items() if count > 1}, ratio)
+    return divide(offers, {row: limits[row] for row, count in asked.items() if count > 1 and row in limits}, ratio)
 
 
 def barred_from(instance: Instance, forbidden: set[tuple[int, int]]) -> Instance:

@@ -15,6 +15,8 @@ from descheduler.solver.tasks import CHUNK, ready
 
 DREAD = 4
 """Of the dearest slot, for each move that a rival could rob."""
+HOTTEST = 2**31 - 2
+"""More and the kernels' random numbers would not fit into 64 bits: weights may be as large as 1e9."""
 HEAT = 25
 """Hundredths of an average slot, in what the search may lose in a round at its beginning."""
 
@@ -65,7 +67,7 @@ def begun(task: Opening) -> Memory:
     m = memory.vector
     pull = memory.part(slots.PULL)
     m[slots.ROUNDS] = max(1, task.rounds)
-    m[slots.HEAT] = task.heat * int(pull.sum()) // (100 * max(1, len(pull)))
+    m[slots.HEAT] = min(HOTTEST, task.heat * int(pull.sum()) // (100 * max(1, len(pull))))
     m[slots.TOLL] = task.price
     m[slots.PRICE] = (task.gains.floor + task.price) * FIRST + 1
     m[slots.DREAD] = DREAD * int(pull.max(initial=0))

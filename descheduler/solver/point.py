@@ -36,4 +36,4 @@ def in_order(instance: Instance, sequence: Sequence[Move], cut_short: bool = Fal
 
 def best_first(points: Sequence[Point]) -> list[Point]:
     """In the strict order, of equal ones those with fewer moves first."""
-    return sorted(points, key=lambda p: (tuple(-count for _, count in p.placed), p.moves))
+    return sorted(points, key=lambda p: (p.placed, -p.moves), reverse=True)

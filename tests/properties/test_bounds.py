@@ -97,6 +97,7 @@ def question(problem: Problem, pair: Sequence[Outcome], deadline: float | None =
         instances=tuple(relaxed.instance(c) for c in clusters),
         placed=tuple(tuple(placed[c].items()) for c in clusters),
         ratio=relaxed.ratio,
+        workers=1,
         deadline=deadline,
     )
 
