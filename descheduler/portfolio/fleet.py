@@ -22,10 +22,10 @@ from descheduler.portfolio.proof import Question, proofs
 from descheduler.portfolio.realise import needed, realised
 from descheduler.portfolio.score import Score, score
 from descheduler.portfolio.slots import make_headroom, unproven_gains
-from descheduler.portfolio.units import WHOLE, Unit, barred_from, picked, units, waiting_row
+from descheduler.portfolio.units import WHOLE, Unit, barred_from, picked, sequenced, units, waiting_row
 from descheduler.rivals import settled
 from descheduler.solver import compiled
-from descheduler.solver.arrays import Rows, to_moves, to_steps
+from descheduler.solver.arrays import Rows, to_moves
 from descheduler.solver.gains import Gains
 from descheduler.solver.kernels import rounds
 from descheduler.solver.opening import valued
@@ -100,8 +100,6 @@ class FleetSearch:
         self.instances = {cluster: self.rows.instance(cluster) for cluster in self.clusters}
         self.gains: dict[str, Gains] = {}
         """What nodes are worth by their room, once no more waiting pods are sought places for."""
-        self.parted = any(len(i.nodes) > WHOLE for i in self.instances.values())
-        """Whether blocks are cut anew each turn, so that a turn without success says little about the next one."""
         self.scarce = self._scarce()
         """The run's moves, where they are the matter."""
         self.fair = self.scarce
@@ -110,8 +108,12 @@ class FleetSearch:
         self.limits |= {waiting_row(c.index): len(c.pods) for c in problem.placeable}
         self.parts: dict[str, list[Route]] = {cluster: [Route()] for cluster in self.clusters}
         """What each cluster has realised so far."""
+        self.prepare(rounds.resume, rounds.greedy, rounds.search)
+
+    def prepare(self, *kernels: Callable[..., None]) -> None:
+        """Have kernels compiled or loaded once, before worker processes ask for them; small clusters run them as they are."""
         if any(len(i.nodes) > PLAIN for i in self.instances.values()):
-            compiled.prepare((rounds.resume, rounds.greedy, rounds.search))
+            compiled.prepare(kernels)
 
     def over(self) -> bool:
         """Whether the rounds must end."""
@@ -173,7 +175,7 @@ class FleetSearch:
     def _moves(self) -> int | None:
         """The fewest moves that some budget leaves to several blocks together, if they are those of a whole cluster or more."""
         shared = [b.limit for i in self.instances.values() for b in i.budgets if b.row in self.rows.shared]
-        alone = [Unit(instance=i).cap() for i in self.instances.values() if self.parted and len(self.instances) == 1]
+        alone = [Unit(instance=i).cap() for i in self.instances.values() if len(i.nodes) > WHOLE and len(self.instances) == 1]
         return min([*shared, *alone], default=None)
 
     def _turn(self, turn: int, per_node: int, asked: Sequence[str], lossy: Mapping[str, Route] | None = None) -> dict[str, list[Step]]:
@@ -197,11 +199,7 @@ class FleetSearch:
         points = [(*best_first(found.get(i, ())), in_order(unit.instance, unit.hint)) for i, unit in enumerate(blocks)]
         self.cut_short |= any(p.cut_short for some in points for p in some)
         chosen = self._fitting(blocks, points)
-        steps: dict[str, list[Step]] = {cluster: [] for cluster in asked}
-        for unit, some, at in zip(blocks, points, chosen, strict=True):
-            if unit.instance.cluster in steps:
-                steps[unit.instance.cluster] += to_steps(unit.instance, some[at].sequence)
-        return steps
+        return sequenced(blocks, points, chosen, asked)
 
     def cut_anew(self, turn: int, cut: bool, instead: Mapping[str, Route] | None = None) -> list[Unit]:
         """The blocks of a turn, with what the incumbent, or a route ``instead``, does there; ``cut``: large clusters in parts."""

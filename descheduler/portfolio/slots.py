@@ -11,25 +11,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from descheduler.domain.placement import Route
 from descheduler.domain.problem import Problem
 from descheduler.planner import Step
 from descheduler.portfolio.score import residents_after, slots_after
-from descheduler.portfolio.units import Unit, picked, spends
+from descheduler.portfolio.units import Unit, picked, sequenced, spends
 from descheduler.rules.objectives.empty_nodes import freed
-from descheduler.solver import compiled
-from descheduler.solver.arrays import every_step, to_moves, to_steps
+from descheduler.solver.arrays import every_step, to_moves
 from descheduler.solver.gains import gains_of
 from descheduler.solver.kernels import openings, rounds
 from descheduler.solver.opening import Opening, open_slots, valued
 from descheduler.solver.point import Point
 from descheduler.solver.solution import LevelResult
-from descheduler.solver.tasks import PLAIN
 
 if TYPE_CHECKING:
     from descheduler.portfolio.fleet import FleetSearch
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Turn:
@@ -62,8 +59,7 @@ FIRST_TURN = 100
 def make_headroom(stages: FleetSearch) -> None:
     """Turns while they bring anything, and short ones as long as something is lost."""
     stages.gains = {cluster: gains_of(stages.problem, instance) for cluster, instance in stages.instances.items()}
-    if any(len(i.nodes) > PLAIN for i in stages.instances.values()):
-        compiled.prepare((rounds.resume, openings.begin, openings.open_slots))
+    stages.prepare(rounds.resume, openings.begin, openings.open_slots)
     base, start, price = stages.best, _Standing.of(stages), 0.0
     for number, (per_node, heat) in enumerate(TURNS):
         before, turn = stages.best_score, _Turn(number=FIRST_TURN + number, per_node=per_node, heat=heat, price=price)
@@ -138,16 +134,11 @@ def _answered(stages: FleetSearch, turn: _Turn, route: Route, asked: Sequence[st
     ]
     told = stages.all_of(open_slots, tasks, stages.over)
     found = {i: answer for i, answer in zip(todo, told, strict=True) if answer is not None}
-    points = [
-        (*found.get(i, ()), valued(None if unit.settled else gains[i], unit.instance, unit.hint)) for i, unit in enumerate(blocks)
-    ]
+    points = [(*found.get(i, ()), valued(None if unit.settled else gains[i], unit.instance, unit.hint)) for i, unit in enumerate(blocks)]
     stages.cut_short |= any(p.cut_short for some in points for p in some)
     chosen = picked(blocks, points, stages.limits, None)
     changed = {u.instance.cluster for u, some, at in zip(blocks, points, chosen, strict=True) if at < len(some) - 1}
-    steps: dict[str, list[Step]] = {cluster: [] for cluster in asked if cluster in changed}
-    for unit, some, at in zip(blocks, points, chosen, strict=True):
-        if unit.instance.cluster in steps:
-            steps[unit.instance.cluster] += to_steps(unit.instance, some[at].sequence)
+    steps = sequenced(blocks, points, chosen, [cluster for cluster in asked if cluster in changed])
     return steps, _wanted(blocks, points, turn.price, stages.limits)
 
 
@@ -168,8 +159,4 @@ def _allowed(blocks: Sequence[Unit], limits: Mapping[int, int]) -> list[int]:
 
 def _whole(unit: Unit) -> list[int]:
     """Rows of limits that speak of every pod of the block that may move."""
-    if unit.settled:
-        return []
-    instance = unit.instance
-    movers = frozenset(np.flatnonzero(instance.there.any(axis=1)).tolist())
-    return [b.row for b in instance.budgets if b.nodes is None and movers <= frozenset(b.members.tolist())]
+    return [] if unit.settled else [budget.row for budget in unit.whole_budgets]

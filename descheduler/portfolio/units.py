@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from descheduler.solver.arrays import Instance, Ints, Local, Move, applied, cut, local_of
+from descheduler.solver.arrays import Budget, Instance, Ints, Local, Move, applied, cut, local_of, to_steps
 from descheduler.solver.division import Offer, divide
 from descheduler.solver.point import Point
 
@@ -37,10 +37,14 @@ class Unit:
 
     def cap(self, most: int | None = None) -> int:
         """The moves that the block can make at all, at most ``most``."""
-        instance = self.instance
-        movers = frozenset(np.flatnonzero(instance.there.any(axis=1)).tolist())
-        whole = [b.limit for b in instance.budgets if b.nodes is None and movers <= frozenset(b.members.tolist())]
-        return max(0, min([int(instance.there.sum()), *whole, *([] if most is None else [most])]))
+        whole = [budget.limit for budget in self.whole_budgets]
+        return max(0, min([int(self.instance.there.sum()), *whole, *([] if most is None else [most])]))
+
+    @property
+    def whole_budgets(self) -> list[Budget]:
+        """The limits that speak of every pod of the block that may move."""
+        movers = frozenset(np.flatnonzero(self.instance.there.any(axis=1)).tolist())
+        return [b for b in self.instance.budgets if b.nodes is None and movers <= frozenset(b.members.tolist())]
 
 
 def units(instance: Instance, moves: Sequence[Move], seed: Sequence[int]) -> list[Unit]:
@@ -140,6 +144,17 @@ def picked(blocks: Sequence[Unit], points: Sequence[Sequence[Point]], limits: Ma
     ]
     asked = Counter(row for block in offers for row in {row for offer in block for row in offer.spends})
     return divide(offers, {row: limits[row] for row, count in asked.items() if count > 1 and row in limits}, ratio)
+
+
+def sequenced(
+    blocks: Sequence[Unit], points: Sequence[Sequence[Point]], chosen: Sequence[int], clusters: Iterable[str]
+) -> dict[str, list[Move]]:
+    """For each of some clusters the steps of its blocks' chosen points, one block after the other, in the problem's indices."""
+    steps: dict[str, list[Move]] = {cluster: [] for cluster in clusters}
+    for unit, some, at in zip(blocks, points, chosen, strict=True):
+        if unit.instance.cluster in steps:
+            steps[unit.instance.cluster] += to_steps(unit.instance, some[at].sequence)
+    return steps
 
 
 def barred_from(instance: Instance, forbidden: set[tuple[int, int]]) -> Instance:

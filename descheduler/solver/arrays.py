@@ -244,8 +244,8 @@ class Rows:
         self.shared = frozenset(shared)
         """Budgets that several clusters spend together."""
 
-    def instance(self, cluster: str, forbidden: frozenset[tuple[int, int]] = frozenset()) -> Instance:
-        """A whole cluster. Nothing arrives at a ``forbidden`` (class, node)."""
+    def instance(self, cluster: str) -> Instance:
+        """A whole cluster."""
         problem = self.problem
         nodes = np.array(problem.nodes_of.get(cluster, ()), dtype=np.int64)
         where = {int(n): i for i, n in enumerate(nodes)}
@@ -266,9 +266,6 @@ class Rows:
             for n, pods in c.at.items():
                 if not c.waiting:
                     there[i, where[n]] = len(pods)
-        for c_, n_ in forbidden:
-            if c_ in here and n_ in where:
-                reach[here[c_], where[n_]] = False
         if not self.relaxed:
             _close_overcommitted(room, asks, reach)
         return indexed(
